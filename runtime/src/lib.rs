@@ -1,1 +1,12 @@
-//! Stub.
+//! What every service needs and no stage owns: settings, the way to Kafka and ClickHouse, telemetry, health, shutdown.
+//!
+//! A service starts in this order: [`settings`] → [`telemetry`] → [`shutdown`] → [`admin`] (health and metrics) → its own work,
+//! with clients set up by [`kafka`]. Promise: secrets are never printed, and every wait a service makes ends when
+//! shutdown is asked for.
+
+pub mod admin;
+pub mod kafka;
+pub mod secret;
+pub mod settings;
+pub mod shutdown;
+pub mod telemetry;

@@ -1,0 +1,95 @@
+//! Kafka clients as this pipeline needs them: one place for addresses, TLS, SASL and the settings that `ARCHITECTURE.md` explains.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rdkafka::ClientConfig;
+
+use crate::secret::SecretFileError;
+use crate::settings::KafkaSettings;
+
+/// What is common to every client.
+///
+/// # Errors
+/// When the password's file cannot be read.
+pub fn client(settings: &KafkaSettings, client_id: &str) -> Result<ClientConfig, SecretFileError> {
+    let mut config = ClientConfig::new();
+    config
+        .set("bootstrap.servers", &settings.brokers)
+        .set("client.id", client_id)
+        .set("security.protocol", &settings.security_protocol)
+        .set("socket.keepalive.enable", "true")
+        .set("reconnect.backoff.ms", "50")
+        .set("reconnect.backoff.max.ms", "2000")
+        .set("topic.metadata.refresh.interval.ms", "60000")
+        .set("log_level", "4");
+    if settings.security_protocol.starts_with("sasl") {
+        let password = settings.sasl_password.or_file(&settings.sasl_password_file)?;
+        config
+            .set("sasl.mechanism", &settings.sasl_mechanism)
+            .set("sasl.username", &settings.sasl_username)
+            .set("sasl.password", password.expose());
+    }
+    for (name, file) in [
+        ("ssl.ca.location", &settings.ssl_ca_file),
+        ("ssl.certificate.location", &settings.ssl_certificate_file),
+        ("ssl.key.location", &settings.ssl_key_file),
+    ] {
+        if !file.is_empty() {
+            config.set(name, file);
+        }
+    }
+    Ok(config)
+}
+
+/// A producer that waits for all in-sync replicas and never writes a message twice.
+///
+/// # Errors
+/// When the password's file cannot be read.
+pub fn producer(settings: &KafkaSettings, client_id: &str) -> Result<ClientConfig, SecretFileError> {
+    let mut config = client(settings, client_id)?;
+    config
+        .set("acks", "all")
+        .set("enable.idempotence", "true")
+        .set("compression.type", "lz4")
+        .set("queue.buffering.max.messages", "1000000")
+        // Retry delays: a transaction that meets the previous one's end waits this long (CONCURRENT_TRANSACTIONS).
+        .set("retry.backoff.ms", "20");
+    Ok(config)
+}
+
+/// A consumer that reads committed records only and commits nothing by itself. Without a committed offset it starts at the
+/// beginning; an offset that the log no longer has is an error for a person to decide, never a silent jump.
+///
+/// # Errors
+/// When the password's file cannot be read.
+pub fn consumer(
+    settings: &KafkaSettings,
+    client_id: &str,
+    group: &str,
+) -> Result<ClientConfig, SecretFileError> {
+    let mut config = client(settings, client_id)?;
+    config
+        .set("group.id", group)
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("auto.offset.reset", "error")
+        .set("isolation.level", "read_committed")
+        .set("enable.partition.eof", "true")
+        .set("partition.assignment.strategy", "range")
+        .set("session.timeout.ms", "10000")
+        .set("heartbeat.interval.ms", "2000")
+        .set("max.poll.interval.ms", "120000")
+        .set("fetch.wait.max.ms", "50")
+        // The default of 1000 ms stalls a fast consumer whose queue was full for an instant.
+        .set("fetch.queue.backoff.ms", "20")
+        .set("queued.max.messages.kbytes", "32768")
+        .set("queued.min.messages", "50000");
+    Ok(config)
+}
+
+/// An id that no other client of this process has, for client ids.
+#[must_use]
+pub fn unique_id() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}

@@ -1,0 +1,247 @@
+//! Framing: Avro single-object encoding (0xC3 0x01 and the fingerprint) without a schema registry, Confluent framing (0x00 and the
+//! 4-byte id) with one. Readers accept both, and every writer schema they were given.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+use serde_avro_fast::ser::SerializerConfig;
+
+use crate::avro::AvroSchema;
+
+/// First bytes of single-object encoding.
+pub const SINGLE_OBJECT: [u8; 2] = [0xC3, 0x01];
+/// First byte of Confluent framing.
+pub const CONFLUENT: u8 = 0x00;
+
+/// How a writer frames its records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// 0xC3 0x01 and the schema's fingerprint.
+    SingleObject,
+    /// 0x00 and the id under which the registry knows the schema.
+    Confluent(u32),
+}
+
+/// Writes values of one schema.
+pub struct Encoder {
+    header: Vec<u8>,
+    config: SerializerConfig<'static>,
+    name: &'static str,
+}
+
+impl std::fmt::Debug for Encoder {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_tuple("Encoder").field(&self.name).finish()
+    }
+}
+
+/// Why a value could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to encode a {schema} record: {source}")]
+pub struct EncodeError {
+    schema: &'static str,
+    source: serde_avro_fast::ser::SerError,
+}
+
+impl Encoder {
+    /// A writer of `schema` in the given framing.
+    #[must_use]
+    pub fn new(schema: &'static AvroSchema, framing: Framing) -> Encoder {
+        let header = match framing {
+            Framing::SingleObject => [&SINGLE_OBJECT[..], &schema.fingerprint()[..]].concat(),
+            Framing::Confluent(id) => [&[CONFLUENT][..], &id.to_be_bytes()[..]].concat(),
+        };
+        Encoder { header, config: SerializerConfig::new(schema.parsed()), name: schema.name }
+    }
+
+    /// Replaces the content of `buffer` with the framed value.
+    ///
+    /// # Errors
+    /// When the value does not fit the schema.
+    pub fn encode_into<T: Serialize + ?Sized>(
+        &mut self,
+        value: &T,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
+        buffer.clear();
+        buffer.extend_from_slice(&self.header);
+        serde_avro_fast::to_datum(value, &mut *buffer, &mut self.config)
+            .map_err(|source| EncodeError { schema: self.name, source })?;
+        Ok(())
+    }
+
+    /// The framed value in a buffer of its own.
+    ///
+    /// # Errors
+    /// When the value does not fit the schema.
+    pub fn encode<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<Vec<u8>, EncodeError> {
+        let mut buffer = Vec::new();
+        self.encode_into(value, &mut buffer)?;
+        Ok(buffer)
+    }
+}
+
+/// Why bytes could not be read; [`DecodeError::reason`] is the bounded code that is counted.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// Neither framing.
+    #[error("failed to decode a record of {length} bytes: it starts with neither C3 01 nor 00")]
+    Framing {
+        /// Length of the record.
+        length: usize,
+    },
+    /// A schema that this reader was not given.
+    #[error("failed to decode a record: its schema {id} is not known here")]
+    UnknownSchema {
+        /// Fingerprint or registry id.
+        id: String,
+    },
+    /// The body does not fit the schema.
+    #[error("failed to decode a {schema} record: {source}")]
+    Body {
+        /// Name of the writer schema.
+        schema: String,
+        /// What the decoder says.
+        source: serde_avro_fast::de::DeError,
+    },
+    /// Bytes remain after the record.
+    #[error("failed to decode a {schema} record: bytes follow it")]
+    TrailingBytes {
+        /// Name of the writer schema.
+        schema: String,
+    },
+}
+
+impl DecodeError {
+    /// Bounded reason code.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            DecodeError::Framing { .. } => "framing",
+            DecodeError::UnknownSchema { .. } => "unknown_schema",
+            DecodeError::Body { .. } => "body",
+            DecodeError::TrailingBytes { .. } => "trailing_bytes",
+        }
+    }
+}
+
+enum Writer {
+    Current(&'static AvroSchema),
+    Other { name: String, parsed: Box<serde_avro_fast::Schema> },
+}
+
+impl Writer {
+    fn parsed(&self) -> &serde_avro_fast::Schema {
+        match self {
+            Writer::Current(schema) => schema.parsed(),
+            Writer::Other { parsed, .. } => parsed,
+        }
+    }
+    fn name(&self) -> &str {
+        match self {
+            Writer::Current(schema) => schema.name,
+            Writer::Other { name, .. } => name,
+        }
+    }
+}
+
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+/// Reads records of the writer schemas that it was given.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    writers: Vec<Writer>,
+    by_fingerprint: HashMap<[u8; 8], usize>,
+    by_id: HashMap<u32, usize>,
+}
+
+impl Decoder {
+    /// A reader of the given schemas of this release.
+    #[must_use]
+    pub fn new(schemas: &[&'static AvroSchema]) -> Decoder {
+        let mut decoder = Decoder::default();
+        for schema in schemas {
+            decoder.by_fingerprint.insert(schema.fingerprint(), decoder.writers.len());
+            decoder.writers.push(Writer::Current(schema));
+        }
+        decoder
+    }
+
+    /// Also reads records of a writer schema of another release.
+    ///
+    /// # Errors
+    /// When `json` is no schema.
+    pub fn also_read(&mut self, name: &str, json: &str) -> Result<(), serde_avro_fast::schema::SchemaError> {
+        let parsed: serde_avro_fast::Schema = json.parse()?;
+        self.by_fingerprint.insert(*parsed.rabin_fingerprint(), self.writers.len());
+        self.writers.push(Writer::Other { name: name.to_owned(), parsed: Box::new(parsed) });
+        Ok(())
+    }
+
+    /// Also reads Confluent framing with the id under which the registry knows a schema.
+    ///
+    /// # Errors
+    /// When `json` is no schema.
+    pub fn also_read_id(&mut self, id: u32, json: &str) -> Result<(), serde_avro_fast::schema::SchemaError> {
+        let parsed: serde_avro_fast::Schema = json.parse()?;
+        let known = self.by_fingerprint.get(parsed.rabin_fingerprint()).copied();
+        let index = known.unwrap_or_else(|| {
+            self.writers.push(Writer::Other { name: format!("registry id {id}"), parsed: Box::new(parsed) });
+            self.writers.len() - 1
+        });
+        self.by_id.insert(id, index);
+        Ok(())
+    }
+
+    /// Splits a record into its writer schema's name and its body.
+    ///
+    /// # Errors
+    /// When the framing or the schema is unknown.
+    pub fn split<'b>(&self, bytes: &'b [u8]) -> Result<(&str, &'b [u8]), DecodeError> {
+        let (writer, body) = self.writer_of(bytes)?;
+        Ok((writer.name(), body))
+    }
+
+    /// Reads one record; strings are borrowed from `bytes`.
+    ///
+    /// # Errors
+    /// When the framing or the schema is unknown, or the body does not fit the schema exactly.
+    pub fn decode<'b, T: Deserialize<'b>>(&self, bytes: &'b [u8]) -> Result<T, DecodeError> {
+        let (writer, body) = self.writer_of(bytes)?;
+        let body_error = |source| DecodeError::Body { schema: writer.name().to_owned(), source };
+        let mut state = serde_avro_fast::de::DeserializerState::from_slice(body, writer.parsed());
+        let value = T::deserialize(state.deserializer()).map_err(body_error)?;
+        let mut rest = state.into_reader();
+        if std::io::Read::read(&mut rest, &mut [0_u8]).unwrap_or(0) > 0 {
+            return Err(DecodeError::TrailingBytes { schema: writer.name().to_owned() });
+        }
+        Ok(value)
+    }
+
+    fn writer_of<'b>(&self, bytes: &'b [u8]) -> Result<(&Writer, &'b [u8]), DecodeError> {
+        if let Some((header, body)) = bytes.split_first_chunk::<10>()
+            && header[..2] == SINGLE_OBJECT
+        {
+            let fingerprint: [u8; 8] = header[2..].try_into().expect("eight of ten bytes");
+            let unknown =
+                || DecodeError::UnknownSchema { id: format!("{:016x}", u64::from_le_bytes(fingerprint)) };
+            let index = self.by_fingerprint.get(&fingerprint).ok_or_else(unknown)?;
+            return Ok((&self.writers[*index], body));
+        }
+        if let Some((header, body)) = bytes.split_first_chunk::<5>()
+            && header[0] == CONFLUENT
+        {
+            let id = u32::from_be_bytes(header[1..].try_into().expect("four of five bytes"));
+            let index = self
+                .by_id
+                .get(&id)
+                .ok_or_else(|| DecodeError::UnknownSchema { id: format!("registry id {id}") })?;
+            return Ok((&self.writers[*index], body));
+        }
+        Err(DecodeError::Framing { length: bytes.len() })
+    }
+}

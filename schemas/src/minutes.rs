@@ -1,0 +1,39 @@
+//! Minutes: the absolute state of a series within one minute, one hour, or now. The changelog of the rolling-up stage, and what
+//! the `_1m` tables are made of.
+
+use serde::{Deserialize, Serialize};
+
+use crate::panes::{CheckoutCounts, NowCount, QualityCounts, ResponseCounts, Scores};
+use crate::time::EventTime;
+
+/// Values of [`Minute::span`].
+pub mod span {
+    /// One minute.
+    pub const MINUTE: &str = "minute";
+    /// One hour, written when its minutes expire.
+    pub const HOUR: &str = "hour";
+    /// What is open now.
+    pub const NOW: &str = "now";
+}
+
+/// All that one series counted within one minute or hour, or has open now (`schemas/avro/minute.avsc`); an upsert.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "documented in schemas/avro/minute.avsc")]
+pub struct Minute<'a> {
+    pub tenant: &'a str,
+    pub metric: &'a str,
+    pub detail: &'a str,
+    pub touchpoint: &'a str,
+    pub channel: &'a str,
+    pub device: &'a str,
+    pub span: &'a str,
+    pub start: EventTime,
+    pub scores: Option<Scores>,
+    #[serde(borrow)]
+    pub checkout: Option<CheckoutCounts<'a>>,
+    pub response: Option<ResponseCounts>,
+    pub quality: Option<QualityCounts>,
+    #[serde(borrow)]
+    pub now: Vec<NowCount<'a>>,
+    pub revision: i64,
+}
