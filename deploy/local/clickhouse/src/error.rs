@@ -1,0 +1,186 @@
+//! Errors: why the server could not run, and the exceptions a client sees, with ClickHouse's codes, texts and statuses.
+
+use crate::engine::EngineError;
+use hyper::StatusCode;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Why the server could not start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The engine could not be loaded or opened.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The address is taken or not ours.
+    #[error("failed to listen on {address}: {source}")]
+    Listen {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The data directory cannot be made or written.
+    #[error("failed to prepare the ClickHouse data directory {path}: {source}")]
+    DataDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Another process holds the data directory.
+    #[error("failed to lock the ClickHouse data directory {path}: another process uses it")]
+    Locked {
+        /// The directory.
+        path: PathBuf,
+    },
+}
+
+/// An error as ClickHouse tells it to a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Exception {
+    pub(crate) code: u32,
+    /// The whole text, from `Code: ` to the name in brackets.
+    pub(crate) text: String,
+}
+
+impl Exception {
+    fn new(code: u32, name: &str, message: impl AsRef<str>) -> Self {
+        Self { code, text: format!("Code: {code}. DB::Exception: {} ({name})", message.as_ref()) }
+    }
+
+    /// Reads the code out of the engine's error text.
+    pub(crate) fn from_engine(text: &str) -> Self {
+        let text = text.trim();
+        let code = text
+            .strip_prefix("Code: ")
+            .and_then(|rest| rest.split(|character: char| !character.is_ascii_digit()).next())
+            .and_then(|digits| digits.parse().ok());
+        match code {
+            Some(code) => Self { code, text: text.to_owned() },
+            None if text.is_empty() => Self::cancelled(),
+            None => Self::new(1001, "STD_EXCEPTION", text),
+        }
+    }
+
+    pub(crate) fn bad_arguments(message: impl AsRef<str>) -> Self {
+        Self::new(36, "BAD_ARGUMENTS", message)
+    }
+
+    pub(crate) fn syntax(message: impl AsRef<str>) -> Self {
+        Self::new(62, "SYNTAX_ERROR", message)
+    }
+
+    pub(crate) fn readonly(user: &str) -> Self {
+        Self::new(164, "READONLY", format!("{user}: Cannot execute query in readonly mode."))
+    }
+
+    pub(crate) fn readonly_get() -> Self {
+        let message = "Cannot execute query in readonly mode. For queries over HTTP, method GET implies readonly. You should use method POST for modifying queries.";
+        Self::new(164, "READONLY", message)
+    }
+
+    pub(crate) fn access_denied(message: impl AsRef<str>) -> Self {
+        Self::new(497, "ACCESS_DENIED", message)
+    }
+
+    pub(crate) fn authentication_failed(user: &str) -> Self {
+        let message = format!(
+            "{user}: Authentication failed: password is incorrect, or there is no user with such name."
+        );
+        Self::new(516, "AUTHENTICATION_FAILED", message)
+    }
+
+    pub(crate) fn too_many_queries(maximum: usize) -> Self {
+        let message = format!("Too many simultaneous queries. Maximum: {maximum}.");
+        Self::new(202, "TOO_MANY_SIMULTANEOUS_QUERIES", message)
+    }
+
+    pub(crate) fn timeout(seconds: u64) -> Self {
+        Self::new(159, "TIMEOUT_EXCEEDED", format!("Timeout exceeded: maximum: {seconds} seconds."))
+    }
+
+    pub(crate) fn cancelled() -> Self {
+        Self::new(394, "QUERY_WAS_CANCELLED", "Query was cancelled.")
+    }
+
+    pub(crate) fn query_too_large(maximum: usize) -> Self {
+        Self::new(307, "QUERY_IS_TOO_LARGE", format!("Query is too large. Maximum: {maximum} bytes."))
+    }
+
+    pub(crate) fn unknown_setting(name: &str) -> Self {
+        Self::new(
+            115,
+            "UNKNOWN_SETTING",
+            format!(
+                "Setting {name} is neither a builtin setting nor started with the prefix 'custom_' registered for user-defined settings."
+            ),
+        )
+    }
+
+    pub(crate) fn session_not_found() -> Self {
+        Self::new(372, "SESSION_NOT_FOUND", "Session not found.")
+    }
+
+    pub(crate) fn session_locked() -> Self {
+        Self::new(373, "SESSION_IS_LOCKED", "Session is locked by a concurrent client.")
+    }
+
+    pub(crate) fn session_timeout(value: &str) -> Self {
+        Self::new(374, "INVALID_SESSION_TIMEOUT", format!("Invalid session timeout: '{value}'"))
+    }
+
+    pub(crate) fn too_many_sessions(maximum: usize) -> Self {
+        Self::new(1, "UNSUPPORTED_METHOD", format!("Too many sessions. Maximum: {maximum}."))
+    }
+
+    pub(crate) fn cannot_decompress(message: impl AsRef<str>) -> Self {
+        Self::new(271, "CANNOT_DECOMPRESS", message)
+    }
+
+    pub(crate) fn checksum() -> Self {
+        Self::new(40, "CHECKSUM_DOESNT_MATCH", "Checksum doesn't match: corrupted data.")
+    }
+
+    pub(crate) fn unknown_encoding(name: &str) -> Self {
+        Self::new(48, "NOT_IMPLEMENTED", format!("Unsupported Content-Encoding: {name}"))
+    }
+
+    pub(crate) fn incomplete_body(error: impl std::fmt::Display) -> Self {
+        Self::new(23, "CANNOT_READ_FROM_ISTREAM", format!("Cannot read the request's body: {error}"))
+    }
+
+    pub(crate) fn internal(error: impl std::fmt::Display) -> Self {
+        Self::new(1001, "STD_EXCEPTION", error.to_string())
+    }
+
+    /// The status ClickHouse's HTTP handler gives this code.
+    pub(crate) const fn status(&self) -> StatusCode {
+        match self.code {
+            194 => StatusCode::UNAUTHORIZED,
+            192 | 193 | 516 | 497 | 513 => StatusCode::FORBIDDEN,
+            36 | 427 | 6 | 25 | 26 | 38 | 41 | 72 | 376 | 27 | 428 | 429 | 430 | 441 | 15 | 44 | 8 | 16
+            | 7 | 148 | 167 | 168 | 254 | 62 | 117 | 53 | 321 => StatusCode::BAD_REQUEST,
+            60 | 46 | 47 | 50 | 56 | 81 | 115 | 79 | 63 | 73 | 336 | 78 | 511 => StatusCode::NOT_FOUND,
+            307 => StatusCode::PAYLOAD_TOO_LARGE,
+            48 => StatusCode::NOT_IMPLEMENTED,
+            209 | 76 | 439 => StatusCode::SERVICE_UNAVAILABLE,
+            159 => StatusCode::REQUEST_TIMEOUT,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn engine_texts_keep_their_code_and_get_clickhouse_statuses() {
+        let unknown =
+            Exception::from_engine("Code: 60. DB::Exception: Table x.y does not exist. (UNKNOWN_TABLE)");
+        assert_eq!((unknown.code, unknown.status()), (60, StatusCode::NOT_FOUND));
+        assert_eq!(Exception::from_engine("Code: 62. DB::Exception: x").status(), StatusCode::BAD_REQUEST);
+        assert_eq!(Exception::from_engine("something else").code, 1001);
+        assert_eq!(Exception::authentication_failed("x").status(), StatusCode::FORBIDDEN);
+    }
+}

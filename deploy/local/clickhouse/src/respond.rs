@@ -1,0 +1,195 @@
+//! Turns an answer into an HTTP response with ClickHouse's headers, packed as the client asked.
+
+use crate::conduct::{Answer, BEGINNING};
+use crate::engine::QueryOutcome;
+use crate::error::Exception;
+use crate::frames;
+use crate::request::{Encoding, Request};
+use async_compression::Level;
+use async_compression::tokio::bufread::{BrotliEncoder, GzipEncoder, ZlibEncoder, ZstdEncoder};
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt, stream};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::Frame;
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::{Response, StatusCode};
+use std::collections::HashMap;
+use std::io;
+use std::time::Instant;
+use tokio::io::AsyncRead;
+use tokio_util::io::{ReaderStream, StreamReader};
+
+/// A response's body.
+pub(crate) type ResponseBody = UnsyncBoxBody<Bytes, io::Error>;
+
+/// What every response says about the server, asked from the engine once.
+#[derive(Debug)]
+pub(crate) struct ServerFacts {
+    pub(crate) display_name: String,
+    pub(crate) timezone: String,
+    pub(crate) version: String,
+    /// Output formats by their names in lower case: the name as ClickHouse writes it, and its content type.
+    pub(crate) formats: HashMap<String, (String, String)>,
+}
+
+impl ServerFacts {
+    /// A format's own spelling and content type.
+    pub(crate) fn format(&self, name: &str) -> (String, String) {
+        self.formats
+            .get(&name.to_ascii_lowercase())
+            .cloned()
+            .unwrap_or_else(|| (name.to_owned(), "text/plain; charset=UTF-8".to_owned()))
+    }
+
+    fn decorate(&self, response: &mut Response<ResponseBody>, query_id: &str) {
+        set(response, "x-clickhouse-server-display-name", &self.display_name);
+        set(response, "x-clickhouse-timezone", &self.timezone);
+        set(response, "x-clickhouse-query-id", query_id);
+        set(
+            response,
+            "access-control-expose-headers",
+            "X-ClickHouse-Query-Id,X-ClickHouse-Summary,X-ClickHouse-Server-Display-Name,X-ClickHouse-Format,X-ClickHouse-Timezone,X-ClickHouse-Exception-Code",
+        );
+    }
+
+    /// A short plain answer.
+    pub(crate) fn plain(&self, status: StatusCode, text: &str) -> Response<ResponseBody> {
+        let mut response = Response::new(full(Bytes::from(text.to_owned())));
+        *response.status_mut() = status;
+        set(&mut response, CONTENT_TYPE.as_str(), "text/plain; charset=UTF-8");
+        set(&mut response, "x-clickhouse-server-display-name", &self.display_name);
+        response
+    }
+
+    /// An exception as the whole answer.
+    pub(crate) fn exception(&self, error: &Exception, request: Option<&Request>) -> Response<ResponseBody> {
+        let text = format!("{} (version {})\n", error.text, self.version);
+        let framed = request.is_some_and(|request| request.framed_response);
+        let body = if framed { frames::encode(text.as_bytes()) } else { Bytes::from(text) };
+        let mut response = Response::new(full(body));
+        *response.status_mut() = error.status();
+        set(&mut response, CONTENT_TYPE.as_str(), "text/plain; charset=UTF-8");
+        set(&mut response, "x-clickhouse-exception-code", &error.code.to_string());
+        if error.status() == StatusCode::UNAUTHORIZED {
+            set(&mut response, "www-authenticate", "Basic realm=\"ClickHouse server HTTP API\"");
+        }
+        self.decorate(&mut response, request.map_or("", |request| &request.query_id));
+        response
+    }
+
+    /// The answer of a query.
+    pub(crate) fn answer(
+        &self,
+        answer: Answer,
+        request: &Request,
+        format: &str,
+        started: Instant,
+    ) -> Response<ResponseBody> {
+        let (format, content_type) = self.format(format);
+        let (summary, body) = match answer {
+            Answer::Failed(error) => return self.exception(&error, Some(request)),
+            Answer::Whole(outcome, bytes) => {
+                // What has no result of its own (EXPLAIN AST, KILL QUERY) leaves it with the outcome.
+                let bytes = if bytes.is_empty() { Bytes::from(outcome.output.clone()) } else { bytes };
+                (summary(&outcome, started), whole(bytes, request))
+            }
+            Answer::Stored(outcome, receiver) => (summary(&outcome, started), streamed(receiver, request)),
+            Answer::Streaming(receiver) => {
+                (summary(&QueryOutcome::default(), started), streamed(receiver, request))
+            }
+        };
+        let mut response = Response::new(body);
+        set(&mut response, CONTENT_TYPE.as_str(), &content_type);
+        set(&mut response, "x-clickhouse-format", &format);
+        set(&mut response, "x-clickhouse-summary", &summary);
+        if let Some(encoding) = request.encoding {
+            set(&mut response, CONTENT_ENCODING.as_str(), encoding.name());
+        }
+        self.decorate(&mut response, &request.query_id);
+        response
+    }
+}
+
+fn summary(outcome: &QueryOutcome, started: Instant) -> String {
+    format!(
+        "{{\"read_rows\":\"{}\",\"read_bytes\":\"{}\",\"written_rows\":\"{}\",\"written_bytes\":\"{}\",\"total_rows_to_read\":\"{}\",\"result_rows\":\"{}\",\"result_bytes\":\"{}\",\"elapsed_ns\":\"{}\"}}",
+        outcome.read_rows,
+        outcome.read_bytes,
+        outcome.written_rows,
+        outcome.written_bytes,
+        outcome.read_rows,
+        outcome.result_rows.max(outcome.written_rows),
+        outcome.result_bytes.max(outcome.written_bytes),
+        started.elapsed().as_nanos(),
+    )
+}
+
+fn set(response: &mut Response<ResponseBody>, name: &str, value: &str) {
+    // A value that no header can carry (a query id with a line end) is left out.
+    if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+fn full(bytes: Bytes) -> ResponseBody {
+    Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
+}
+
+fn whole(bytes: Bytes, request: &Request) -> ResponseBody {
+    if request.encoding.is_none() {
+        if !request.framed_response {
+            return full(bytes);
+        }
+        if bytes.len() <= BEGINNING {
+            return full(if bytes.is_empty() { bytes } else { frames::encode(&bytes) });
+        }
+    }
+    pack(stream::iter([Ok(bytes)]), request)
+}
+
+fn streamed(mut receiver: tokio::sync::mpsc::Receiver<io::Result<Bytes>>, request: &Request) -> ResponseBody {
+    pack(stream::poll_fn(move |context| receiver.poll_recv(context)), request)
+}
+
+fn pack(
+    plain: impl Stream<Item = io::Result<Bytes>> + Send + Unpin + 'static,
+    request: &Request,
+) -> ResponseBody {
+    if request.framed_response {
+        encode(
+            plain
+                .filter(|chunk| {
+                    let keep = chunk.as_ref().map_or(true, |chunk| !chunk.is_empty());
+                    std::future::ready(keep)
+                })
+                .map(|chunk| {
+                    chunk.map(|chunk| {
+                        let blocks: Vec<Bytes> = chunk.chunks(BEGINNING).map(frames::encode).collect();
+                        Bytes::from(blocks.concat())
+                    })
+                }),
+            request.encoding,
+        )
+    } else {
+        encode(plain, request.encoding)
+    }
+}
+
+fn encode(
+    bytes: impl Stream<Item = io::Result<Bytes>> + Send + Unpin + 'static,
+    encoding: Option<Encoding>,
+) -> ResponseBody {
+    let Some(encoding) = encoding else {
+        return StreamBody::new(bytes.map(|chunk| chunk.map(Frame::data))).boxed_unsync();
+    };
+    let reader = StreamReader::new(bytes);
+    let packed: Box<dyn AsyncRead + Send + Unpin> = match encoding {
+        Encoding::Gzip => Box::new(GzipEncoder::with_quality(reader, Level::Fastest)),
+        Encoding::Deflate => Box::new(ZlibEncoder::with_quality(reader, Level::Fastest)),
+        Encoding::Brotli => Box::new(BrotliEncoder::with_quality(reader, Level::Fastest)),
+        Encoding::Zstd => Box::new(ZstdEncoder::with_quality(reader, Level::Fastest)),
+    };
+    let chunks = ReaderStream::with_capacity(packed, 64 << 10);
+    StreamBody::new(chunks.map(|chunk| chunk.map(Frame::data))).boxed_unsync()
+}
