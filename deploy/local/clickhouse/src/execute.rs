@@ -166,7 +166,7 @@ fn run_on(
         }
         let file = job.received.data_file().map_err(Exception::internal)?;
         let path = format!("/proc/self/fd/{}", file.as_ref().map_or(-1, AsRawFd::as_raw_fd));
-        return execute(connection, &insert.from_file(&path), &job.format, &job.parameters, state);
+        return execute(connection, &insert.with_data_in(&path), &job.format, &job.parameters, state);
     }
     let text = std::mem::take(&mut job.received.text);
     let tokens: Vec<_> = Lexer::new(&text).collect();
@@ -191,7 +191,7 @@ fn run_on(
     match class.class {
         QueryClass::ReadOnly => {
             let path = format!("/proc/self/fd/{}", write.as_raw_fd());
-            execute(connection, &output.into_file(&text, &path), &job.format, &job.parameters, state)
+            execute(connection, &output.with_result_in(&text, &path), &job.format, &job.parameters, state)
         }
         QueryClass::MutatingGlobal if !tokens.iter().take(4).any(|token| token.is_word("FUNCTION")) => {
             Err(Exception::access_denied("the system databases and users cannot be changed."))

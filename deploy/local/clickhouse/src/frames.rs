@@ -5,7 +5,8 @@
 
 use crate::error::Exception;
 use bytes::{BufMut, Bytes, BytesMut};
-use std::io::{self, Read};
+use lz4_flex::frame::FrameDecoder;
+use std::io::{self, BufRead, BufReader, Read};
 
 const CHECKSUM: usize = 16;
 const HEADER: usize = 9;
@@ -68,7 +69,7 @@ impl<R: Read> FrameReader<R> {
         };
         let (method, packed_length, plain_length) =
             (head[CHECKSUM], length(CHECKSUM + 1), length(CHECKSUM + 5));
-        if packed_length < HEADER || packed_length > MAX_BLOCK || plain_length > MAX_BLOCK {
+        if !(HEADER..=MAX_BLOCK).contains(&packed_length) || plain_length > MAX_BLOCK {
             return Err(refuse(Exception::cannot_decompress("Too large or broken compressed block.")));
         }
         let mut block = Vec::new();
@@ -148,6 +149,29 @@ impl<R: Read> Read for FrameReader<R> {
     }
 }
 
+/// `Content-Encoding: lz4`: any number of LZ4 frames one behind the other, as `clickhouse-connect` sends them. The decoder
+/// alone ends at the first frame's end, which would cut the data short without an error.
+pub(crate) struct Lz4Frames<R: Read> {
+    decoder: FrameDecoder<BufReader<R>>,
+}
+
+impl<R: Read> Lz4Frames<R> {
+    pub(crate) fn new(inner: R) -> Self {
+        Self { decoder: FrameDecoder::new(BufReader::with_capacity(64 << 10, inner)) }
+    }
+}
+
+impl<R: Read> Read for Lz4Frames<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let count = self.decoder.read(buffer)?;
+            if count > 0 || buffer.is_empty() || self.decoder.get_mut().fill_buf()?.is_empty() {
+                return Ok(count);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,6 +192,22 @@ mod tests {
         let error =
             FrameReader::new(&stream[..stream.len() - 1]).read_to_end(&mut Vec::new()).expect_err("cut");
         assert_eq!(exception_of(&error).code, 271);
+    }
+
+    #[test]
+    fn all_lz4_frames_of_a_body_are_read() {
+        let frame = |bytes: &[u8]| {
+            let mut encoder = lz4_flex::frame::FrameEncoder::new(Vec::new());
+            io::Write::write_all(&mut encoder, bytes).expect("in memory");
+            encoder.finish().expect("in memory")
+        };
+        let parts: Vec<Vec<u8>> = (1..200_u8).map(|seed| vec![seed; usize::from(seed) * 997]).collect();
+        let stream: Vec<u8> = parts.iter().flat_map(|part| frame(part)).collect();
+        let mut back = Vec::new();
+        Lz4Frames::new(stream.as_slice()).read_to_end(&mut back).expect("intact");
+        assert_eq!(back, parts.concat());
+        let cut = &stream[..stream.len() - 9];
+        assert!(Lz4Frames::new(cut).read_to_end(&mut Vec::new()).is_err(), "a cut body must not pass");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! [`MEMORY_DATA`] of a request, the rest lies in an unnamed file of the data directory.
 
 use crate::error::Exception;
-use crate::frames::{FrameReader, exception_of};
+use crate::frames::{FrameReader, Lz4Frames, exception_of};
 use crate::sql::statement::{Insert, begins_as_insert, find_insert};
 use async_compression::tokio::bufread::{BrotliDecoder, GzipDecoder, ZlibDecoder, ZstdDecoder};
 use bytes::Bytes;
@@ -101,8 +101,16 @@ pub(crate) async fn receive(
             decoder.multiple_members(true);
             Box::pin(decoder)
         }
-        "deflate" => Box::pin(ZlibDecoder::new(raw)),
-        "br" => Box::pin(BrotliDecoder::new(raw)),
+        "deflate" => {
+            let mut decoder = ZlibDecoder::new(raw);
+            decoder.multiple_members(true);
+            Box::pin(decoder)
+        }
+        "br" => {
+            let mut decoder = BrotliDecoder::new(raw);
+            decoder.multiple_members(true);
+            Box::pin(decoder)
+        }
         "zstd" => {
             let mut decoder = ZstdDecoder::new(raw);
             decoder.multiple_members(true);
@@ -116,8 +124,7 @@ pub(crate) async fn receive(
     };
     let bridge = SyncIoBridge::new(plain);
     let task = tokio::task::spawn_blocking(move || {
-        let mut reader: Box<dyn Read> =
-            if lz4 { Box::new(lz4_flex::frame::FrameDecoder::new(bridge)) } else { Box::new(bridge) };
+        let mut reader: Box<dyn Read> = if lz4 { Box::new(Lz4Frames::new(bridge)) } else { Box::new(bridge) };
         if options.framed {
             reader = Box::new(FrameReader::new(reader));
         }

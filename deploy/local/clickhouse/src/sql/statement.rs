@@ -19,7 +19,7 @@ pub(crate) struct Insert {
 
 impl Insert {
     /// The same INSERT with its data in a file, which no blank line can cut short.
-    pub(crate) fn from_file(&self, path: &str) -> Vec<u8> {
+    pub(crate) fn with_data_in(&self, path: &str) -> Vec<u8> {
         let mut text = self.head.clone();
         text.extend_from_slice(format!(" FROM INFILE '{path}' COMPRESSION 'none' ").as_bytes());
         text.extend_from_slice(&self.settings);
@@ -156,7 +156,7 @@ pub(crate) fn find_output(tokens: &[Token<'_>]) -> Output {
 
 impl Output {
     /// The statement with its result going to `path`.
-    pub(crate) fn into_file(&self, text: &[u8], path: &str) -> Vec<u8> {
+    pub(crate) fn with_result_in(&self, text: &[u8], path: &str) -> Vec<u8> {
         let mut rewritten = text[..self.outfile_at].to_vec();
         // A line end first: a comment may stand before.
         rewritten.extend_from_slice(format!("\nINTO OUTFILE '{path}' TRUNCATE ").as_bytes());
@@ -272,7 +272,7 @@ mod tests {
         ] {
             let tokens: Vec<_> = Lexer::new(text.as_bytes()).collect();
             let output = find_output(&tokens);
-            assert_eq!(String::from_utf8_lossy(&output.into_file(text.as_bytes(), "p")), expected);
+            assert_eq!(String::from_utf8_lossy(&output.with_result_in(text.as_bytes(), "p")), expected);
             assert_eq!(output.format.as_deref(), format);
         }
     }
