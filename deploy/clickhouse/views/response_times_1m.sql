@@ -1,0 +1,35 @@
+-- Response times of service conversations by minute.
+CREATE OR REPLACE VIEW {database}.response_times_1m
+(
+    `tenant` LowCardinality(String) COMMENT 'Tenant.',
+    `minute` DateTime('UTC') COMMENT 'Start of the minute (event time).',
+    `touchpoint` LowCardinality(String) COMMENT 'Touchpoint; unknown when none was sent.',
+    `channel` LowCardinality(String) COMMENT 'Channel; unknown when none was sent.',
+    `device` LowCardinality(String) COMMENT 'Device class; unknown when none was sent.',
+    `metric` LowCardinality(String) COMMENT 'first_response_customer (customer clock), first_response_team (team clock), reply or resolution.',
+    `n` Int64 COMMENT 'Answered waits (count).',
+    `p50_s` Nullable(Float64) COMMENT 'Median of the answered waits, in seconds, at most 1 % off; NULL without any.',
+    `p75_s` Nullable(Float64) COMMENT '75th percentile of the answered waits, in seconds, at most 1 % off; NULL without any.',
+    `p95_s` Nullable(Float64) COMMENT '95th percentile of the answered waits, in seconds, at most 1 % off; NULL without any.',
+    `p99_s` Nullable(Float64) COMMENT '99th percentile of the answered waits, in seconds, at most 1 % off; NULL without any.',
+    `slo_s` Nullable(Float64) COMMENT 'Service level in seconds; NULL where the metric has none.',
+    `breached_n` Nullable(Int64) COMMENT 'Waits that passed the service level, counted at the deadline, answered later or not (count); NULL where there is none.',
+    `revision` Int64 COMMENT 'Grows with every change of the row.'
+)
+COMMENT 'One row is one response metric in one minute of one (tenant, touchpoint, channel, device, metric), by the time the wait ended. Minutes do not overlap and have no rows for all: n and breached_n may be summed, percentiles may not.'
+AS
+WITH
+    -- Value in milliseconds that stands for each log bucket; bucket -1 comes first.
+    {bucket_values} AS bucket_values,
+    arrayCumSum(mapValues(durations)) AS seen
+SELECT
+    tenant, minute, touchpoint, channel, device, metric,
+    toInt64(arraySum(mapValues(durations))) AS n,
+    if(n > 0, bucket_values[mapKeys(durations)[arrayFirstIndex(count -> count >= intDiv(n * 50 + 99, 100), seen)] + 2] / 1000, NULL) AS p50_s,
+    if(n > 0, bucket_values[mapKeys(durations)[arrayFirstIndex(count -> count >= intDiv(n * 75 + 99, 100), seen)] + 2] / 1000, NULL) AS p75_s,
+    if(n > 0, bucket_values[mapKeys(durations)[arrayFirstIndex(count -> count >= intDiv(n * 95 + 99, 100), seen)] + 2] / 1000, NULL) AS p95_s,
+    if(n > 0, bucket_values[mapKeys(durations)[arrayFirstIndex(count -> count >= intDiv(n * 99 + 99, 100), seen)] + 2] / 1000, NULL) AS p99_s,
+    if(startsWith(metric, 'first_response_'), {slo_first_response_s}, NULL) AS slo_s,
+    if(startsWith(metric, 'first_response_'), breached, NULL) AS breached_n,
+    revision
+FROM {database}.store_response_minutes FINAL;
