@@ -104,7 +104,7 @@ fn holds_socket(pid: u32, inodes: &[String]) -> bool {
 }
 
 /// The name and the start of the command line; the rest may be long (a class path) or hold secrets.
-fn describe(pid: u32) -> String {
+pub(crate) fn describe(pid: u32) -> String {
     const SHOWN: usize = 60;
     let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
     let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();

@@ -126,10 +126,11 @@ impl OwnedProcess {
     /// Resolves when the child has ended.
     pub async fn exited(&self) -> ExitStatus {
         let mut exit = self.exit.clone();
-        match exit.wait_for(Option::is_some).await {
-            Ok(status) => status.expect("it was waited for"),
+        let status = exit.wait_for(Option::is_some).await.map_or(None, |status| *status);
+        match status {
+            Some(status) => status,
             // The waiting thread sends before it ends; without it nothing is known, and pending is the honest answer.
-            Err(_) => std::future::pending().await,
+            None => std::future::pending().await,
         }
     }
 

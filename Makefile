@@ -1,0 +1,38 @@
+# The commands of this repository. `make up` and `make test` each take a fresh clone on a fresh machine all the way.
+# CARGO_TARGET_DIR and the other variables of cargo are honoured.
+
+CARGO ?= cargo
+# Further arguments for `touchstream up`, such as ARGS="--data-dir /tmp/trial".
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help tools up test format-check fmt lint dependencies tests build
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+tools: ## Check the tools that are needed, and install what is missing where that is possible
+	@./scripts/check-tools
+
+build: tools ## Build the binary
+	$(CARGO) build --release --locked --bin touchstream
+
+up: build ## Build and run everything on this machine, with demo data
+	@$(CARGO) run --quiet --release --locked --bin touchstream -- up --demo $(ARGS)
+
+test: tools format-check lint dependencies tests ## Run every check and test that CI runs
+
+format-check: ## Check the formatting
+	$(CARGO) fmt --all --check
+
+fmt: ## Format the code
+	$(CARGO) fmt --all
+
+lint: ## Run clippy; a warning fails
+	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
+
+dependencies: ## Check licences, bans and sources of all dependencies against deny.toml
+	./scripts/check-dependencies
+
+tests: ## Run all tests
+	$(CARGO) test --release --locked --workspace
