@@ -1,0 +1,144 @@
+//! What the simulated customers promise: the same seed gives the same bytes, and they behave as the published figures say.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::Value;
+use touchstream_simulator::{Destination, Plan, SimulateOptions, generate};
+
+const DAY: i64 = 86_400_000;
+/// 2026-11-23, a Monday.
+const MONDAY: i64 = 1_795_392_000_000;
+
+fn plan(change: impl FnOnce(&mut SimulateOptions)) -> Plan {
+    let mut options = SimulateOptions::new(Destination::File("-".into()));
+    options.days = Some(1);
+    options.start = Some(MONDAY);
+    change(&mut options);
+    options.plan(MONDAY + DAY).expect("the options are valid")
+}
+
+fn events(plan: &Plan) -> Vec<Value> {
+    generate(plan).map(|event| serde_json::from_str(&event.json).expect("every event is JSON")).collect()
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes() {
+    let lines = |seed| -> Vec<String> {
+        let plan = plan(|options| {
+            options.seed = seed;
+            options.events_per_day = Some(20_000);
+            options.disorder_s = 10;
+            options.late_share = 0.01;
+            options.duplicate_share = 0.05;
+        });
+        generate(&plan).map(|event| event.json).collect()
+    };
+    assert_eq!(lines(7), lines(7));
+    assert_ne!(lines(7)[..100], lines(8)[..100]);
+}
+
+#[test]
+fn every_day_of_the_week_has_its_volume_and_rhythm() {
+    for weekday in 0..7 {
+        let plan = plan(|options| options.start = Some(MONDAY + weekday * DAY));
+        let mut by_hour = [0_usize; 24];
+        let mut latest = i64::MIN;
+        for event in generate(&plan) {
+            assert!(event.arrival >= latest, "events come in order of arrival");
+            assert!((plan.from..plan.from + DAY).contains(&event.time));
+            latest = event.arrival;
+            by_hour[usize::try_from((event.time - plan.from) / 3_600_000).expect("within the day")] += 1;
+        }
+        let total: usize = by_hour.iter().sum();
+        assert!((210_000..290_000).contains(&total), "weekday {weekday}: {total} events");
+        assert!(by_hour[19] > 8 * by_hour[3], "the evening is busy, the night is not: {by_hour:?}");
+    }
+}
+
+#[test]
+fn disorder_lateness_and_copies_are_as_ordered() {
+    let plan = plan(|options| {
+        options.events_per_day = Some(100_000);
+        options.disorder_s = 10;
+        options.late_share = 0.01;
+        options.duplicate_share = 0.05;
+    });
+    let (mut ids, mut late, mut total) = (HashMap::new(), 0_usize, 0_usize);
+    for event in generate(&plan) {
+        let value: Value = serde_json::from_str(&event.json).expect("every event is JSON");
+        assert!(value.get("sent_at").is_none(), "history carries no sent_at");
+        let first = *ids.entry(value["id"].to_string()).or_insert(event.arrival);
+        assert!(event.arrival - first < 60_000, "a copy follows within a minute");
+        total += 1;
+        late += usize::from(event.arrival - event.time > 70_000);
+        assert!((-10_000..3 * 3_600_000 + 60_000).contains(&(event.arrival - event.time)));
+    }
+    let share = |part: usize| part as f64 / ids.len() as f64;
+    assert!((0.006..0.014).contains(&share(late)), "late: {late} of {total}");
+    assert!((0.045..0.055).contains(&share(total - ids.len())), "copies: {}", total - ids.len());
+}
+
+#[test]
+fn people_leave_their_carts_as_the_published_figures_say() {
+    let (mut started, mut bought, mut met) = (HashSet::new(), HashSet::new(), HashMap::new());
+    let mut transactions = HashSet::new();
+    for event in events(&plan(|_| {})) {
+        let Some(checkout) = event["data"]["checkout_id"].as_str().map(str::to_owned) else { continue };
+        match event["type"].as_str().expect("a type is text") {
+            "checkout.started" => _ = started.insert(checkout),
+            "checkout.completed" => {
+                transactions.insert(event["data"]["transaction_id"].to_string());
+                bought.insert(checkout);
+            }
+            "checkout.friction" => {
+                let kind = event["data"]["kind"].as_str().expect("a kind is text").to_owned();
+                met.entry(kind).or_insert_with(HashSet::new).insert(checkout);
+            }
+            _ => {}
+        }
+    }
+    let left: HashSet<_> = started.difference(&bought).collect();
+    let abandoned = left.len() as f64 / started.len() as f64;
+    assert!((0.68..0.72).contains(&abandoned), "{abandoned} of the carts are abandoned");
+    assert!(transactions.len() > bought.len(), "some buy twice");
+    // An obstacle is met only by those who get as far as its step; the share at the first one is the published share itself.
+    let share =
+        |kind: &str| met[kind].iter().filter(|one| left.contains(one)).count() as f64 / left.len() as f64;
+    assert!(share("extra_cost") > share("too_long") && share("account_required") > share("total_hidden"));
+}
+
+#[test]
+fn service_and_surveys_have_every_shape() {
+    let events = events(&plan(|_| {}));
+    let count = |accept: &dyn Fn(&Value) -> bool| events.iter().filter(|event| accept(event)).count();
+    let of = |kind: &'static str| move |event: &Value| event["type"] == kind;
+    for kind in
+        ["chat.handoff", "chat.call", "feedback.follow_up", "feedback.dismissed", "app.order", "app.error"]
+    {
+        assert!(count(&of(kind)) > 50, "{kind}");
+    }
+    assert!(count(&|event| event["data"]["state"] == "reopened") > 50);
+    assert!(count(&|event| event["data"]["public"] == false) > 50);
+    assert!(count(&|event| event["context"]["traffic"] == "bot") > 500);
+    let scores = |survey: &str| -> Vec<i64> {
+        let answers = events.iter().filter(|event| event["data"]["survey_id"] == survey);
+        answers.filter_map(|event| event["data"]["score"].as_i64()).collect()
+    };
+    for survey in ["nps-checkout", "nps-support"] {
+        let scores = scores(survey);
+        assert!(scores.len() > 300, "{survey}: {}", scores.len());
+        for class in [0..=6_i64, 7..=8, 9..=10] {
+            assert!(scores.iter().filter(|score| class.contains(*score)).count() * 10 > scores.len());
+        }
+    }
+}
+
+#[test]
+fn live_traffic_keeps_its_rate_from_the_first_second_and_tells_when_it_was_sent() {
+    let mut options = SimulateOptions::new(Destination::File("-".into()));
+    options.rate = Some(50.0);
+    let plan = options.plan(MONDAY).expect("the options are valid");
+    let minutes: Vec<_> = generate(&plan).take_while(|event| event.arrival < MONDAY + 600_000).collect();
+    assert!((24_000..36_000).contains(&minutes.len()), "{} events in ten minutes", minutes.len());
+    assert!(minutes.iter().all(|event| event.json.contains("\"sent_at\"") && event.time >= MONDAY));
+}
