@@ -6,6 +6,7 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::time::{Duration, Instant};
 
 /// A port that a service needs is not free.
 #[derive(Debug, thiserror::Error)]
@@ -48,16 +49,24 @@ impl fmt::Display for Holder {
     }
 }
 
-/// Succeeds if a service could listen on the address now.
+/// How long a listener without a process is waited for. A process that was killed a moment ago shows no open files any more,
+/// but its sockets may take some milliseconds to go: that is no reason to refuse a start.
+const DYING: Duration = Duration::from_secs(3);
+
+/// Succeeds if a service could listen on the address now. Blocks for some seconds where a holder cannot be seen.
 pub fn check_port_is_free(address: SocketAddr, purpose: &str) -> Result<(), PortError> {
-    match TcpListener::bind(address) {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(PortError::Taken {
-            address,
-            purpose: purpose.to_owned(),
-            holder: holder_of_port(address.port()),
-        }),
-        Err(source) => Err(PortError::Refused { address, purpose: purpose.to_owned(), source }),
+    let begun = Instant::now();
+    loop {
+        match TcpListener::bind(address) {
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+            Err(source) => return Err(PortError::Refused { address, purpose: purpose.to_owned(), source }),
+        }
+        let holder = holder_of_port(address.port());
+        if holder.process.is_some() || begun.elapsed() > DYING {
+            return Err(PortError::Taken { address, purpose: purpose.to_owned(), holder });
+        }
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 

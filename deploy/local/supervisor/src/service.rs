@@ -119,7 +119,8 @@ impl Service {
     async fn run_once(&self, first_step: &mut Option<Step>, was_ever_ready: &mut bool) -> End {
         let process = match self.spawn().await {
             Ok(process) => process,
-            Err(error) => return End::Failed { reason: chain(&*error), is_final: false },
+            // A taken port or a missing program will not mend itself within a second.
+            Err(error) => return End::Failed { reason: chain(&*error), is_final: true },
         };
         self.board.update(self.index, |state| {
             state.phase = Phase::Starting;

@@ -55,7 +55,9 @@ impl Supervisor {
             specs.iter().filter_map(|spec| Some((spec.name.clone(), spec.metrics_url.clone()?))).collect();
         let admin = Admin { board: Arc::clone(&board), restarts: restarts.clone(), scraped };
 
-        check_port_is_free(options.admin_address, "the admin endpoint")?;
+        let address = options.admin_address;
+        let check = tokio::task::spawn_blocking(move || check_port_is_free(address, "the admin endpoint"));
+        check.await.expect("the check does not panic")?;
         let admin_error = |source| SupervisorError::Admin { address: options.admin_address, source };
         let listener = TcpListener::bind(options.admin_address).await.map_err(admin_error)?;
         let admin_address = listener.local_addr().map_err(admin_error)?;
