@@ -42,9 +42,11 @@ impl Part {
             return Ok(destination);
         }
 
-        // Under the lock, whatever lies there was left by a process that was killed.
-        let incoming = parts.join(format!("{name}.incoming"));
-        remove_if_present(&incoming)?;
+        // Under the lock, whatever lies there was left by a process that was killed. Its registry client may still be running
+        // and writing, so the name is never used twice.
+        let incoming_prefix = format!("{name}.incoming-");
+        remove_left_over(&parts, &incoming_prefix)?;
+        let incoming = parts.join(format!("{incoming_prefix}{}", std::process::id()));
         fs::create_dir(&incoming).map_err(PartsError::file("create", &incoming))?;
         for (file, content) in self.manifests {
             let path = incoming.join(file);
@@ -88,13 +90,15 @@ fn lock(path: &Path, step: &Step) -> Result<File, PartsError> {
     Ok(file)
 }
 
-fn remove_if_present(path: &Path) -> Result<(), PartsError> {
-    match fs::remove_dir_all(path) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-            Err(PartsError::File { action: "remove", path: path.to_owned(), source })
+fn remove_left_over(parts: &Path, prefix: &str) -> Result<(), PartsError> {
+    for entry in fs::read_dir(parts).map_err(PartsError::file("list", parts))? {
+        let path = entry.map_err(PartsError::file("list", parts))?.path();
+        let is_left_over = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(prefix));
+        if is_left_over {
+            fs::remove_dir_all(&path).map_err(PartsError::file("remove", &path))?;
         }
-        _ => Ok(()),
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -113,7 +117,7 @@ mod tests {
     #[test]
     fn replaces_what_a_killed_or_failed_fetch_left() {
         let cache = tempfile::tempdir().expect("temporary directory");
-        let left = cache.path().join("parts").join(format!("{}.incoming", PART.name()));
+        let left = cache.path().join("parts").join(format!("{}.incoming-1", PART.name()));
         fs::create_dir_all(&left).expect("create");
         fs::write(left.join("half"), b"").expect("write");
 
@@ -121,7 +125,7 @@ mod tests {
             PART.provide(cache.path(), &Progress::silent(), |_, _| Err(PartsError::NoCacheDirectory));
         assert!(failure.is_err());
         let whole = PART.provide(cache.path(), &Progress::silent(), |path, _| fetch(path)).expect("provided");
-        assert!(!whole.join("half").exists());
+        assert!(!left.exists() && !whole.join("half").exists());
         assert_eq!(fs::read(whole.join("manifest")).expect("read"), b"pinned");
         assert_eq!(fs::read(whole.join("content")).expect("read"), b"whole");
     }

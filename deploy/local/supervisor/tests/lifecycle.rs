@@ -184,3 +184,66 @@ fn a_plan_with_an_unknown_dependency_is_refused() {
     let error = runtime.block_on(Supervisor::start(options(directory.path()), plan)).expect_err("unknown");
     assert!(error.to_string().contains("sink depends on kafka"), "{error}");
 }
+
+const SUPERVISE_IN: &str = "TOUCHSTREAM_TEST_SUPERVISE_IN";
+
+/// Not a test by itself: the `up` that the next test sends signals to.
+#[test]
+fn supervise_until_stopped() {
+    let Some(directory) = std::env::var_os(SUPERVISE_IN) else {
+        return;
+    };
+    let runtime = tokio::runtime::Runtime::new().expect("runtime");
+    let directory = Path::new(&directory);
+    let is_trapping = directory.join("trapping");
+    let check = move || if is_trapping.exists() { Ok(()) } else { Err("it does not trap yet".into()) };
+    runtime.block_on(async {
+        let patient = ChildSpec::service("patient", "sh")
+            .arguments([
+                "-c",
+                "trap 'echo > \"$0/asked\"' TERM; echo > \"$0/trapping\"; while :; do sleep 0.1; done",
+            ])
+            .arguments([directory])
+            .readiness(Readiness::check(check))
+            .stop_grace(Duration::from_secs(1000));
+        let supervisor = Supervisor::start(options(directory), vec![patient]).await.expect("start");
+        supervisor.ready().await.expect("ready");
+        std::fs::write(directory.join("ready"), "").expect("write");
+        supervisor.stop_asked().await;
+        supervisor.stop().await;
+    });
+}
+
+#[test]
+fn the_first_signal_stops_in_order_and_the_second_kills_at_once() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let mut up = std::process::Command::new(std::env::current_exe().expect("this test"))
+        .args(["--exact", "supervise_until_stopped"])
+        .env(SUPERVISE_IN, directory.path())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("spawn");
+    let signal = |pid: u32| {
+        let pid = nix::unistd::Pid::from_raw(pid.cast_signed());
+        nix::sys::signal::kill(pid, nix::sys::signal::SIGINT).expect("signal");
+    };
+    let wait_until = |what: &str, condition: &mut dyn FnMut() -> bool| {
+        let begun = Instant::now();
+        while !condition() {
+            assert!(begun.elapsed() < Duration::from_secs(30), "{what} takes too long");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    };
+
+    wait_until("becoming ready", &mut || directory.path().join("ready").exists());
+    let refused = DataDirLock::acquire(directory.path()).expect_err("the directory is in use").to_string();
+    assert!(refused.contains(&format!("pid {}", up.id())), "{refused}");
+
+    signal(up.id());
+    wait_until("asking the child to end", &mut || directory.path().join("asked").exists());
+    assert!(up.try_wait().expect("wait").is_none(), "it waits for the child as long as it is allowed to");
+    signal(up.id());
+    wait_until("ending", &mut || up.try_wait().expect("wait").is_some());
+    assert!(up.wait().expect("wait").success());
+    DataDirLock::acquire(directory.path()).expect("the directory is free again");
+}
