@@ -6,7 +6,7 @@ CARGO ?= cargo
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help tools up test format-check fmt lint dependencies tests build
+.PHONY: help tools up test format-check fmt lint dependencies tests build pin-parts
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,3 +36,6 @@ dependencies: ## Check licences, bans and sources of all dependencies against de
 
 tests: ## Run all tests
 	$(CARGO) test --release --locked --workspace
+
+pin-parts: ## Renew the hashes of Kafka's jars and of the ClickHouse engine after a version was changed
+	./scripts/pin-parts

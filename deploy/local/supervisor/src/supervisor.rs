@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use nix::sys::signal::Signal;
 use prometheus::{IntCounterVec, Opts};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -150,13 +151,17 @@ fn listen_for_signals(
 ) -> Result<JoinHandle<()>, SupervisorError> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(SupervisorError::Signals)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(SupervisorError::Signals)?;
-    let mut hang_up = signal(SignalKind::hangup()).map_err(SupervisorError::Signals)?;
+    let mut hang_up = if is_ignored(Signal::SIGHUP) {
+        None
+    } else {
+        Some(signal(SignalKind::hangup()).map_err(SupervisorError::Signals)?)
+    };
     Ok(tokio::spawn(async move {
         loop {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
-                _ = hang_up.recv() => {}
+                () = received(&mut hang_up) => {}
             }
             let is_second = *stop.borrow() >= Stop::Orderly;
             let (next, text) = if is_second {
@@ -168,4 +173,19 @@ fn listen_for_signals(
             stop.send_replace(next);
         }
     }))
+}
+
+/// Started by `nohup`, the whole is meant to outlive the terminal; a handler of ours would undo that.
+fn is_ignored(signal: Signal) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+    mask & (1 << (signal as u32 - 1)) != 0
+}
+
+async fn received(signals: &mut Option<tokio::signal::unix::Signal>) {
+    match signals {
+        Some(signals) => drop(signals.recv().await),
+        None => std::future::pending().await,
+    }
 }
