@@ -1,1 +1,34 @@
-//! Stub.
+//! Ingest: touchpoint events come in by HTTP, are validated, and are answered with 202 once Kafka has them.
+//!
+//! One request's way: [`listen`] → [`route`] → [`authenticate`] → [`read_body`] (admission, time and size limits) → [`accept`]:
+//! [`parse`] → [`validate`] (by the [`catalogue`]) → [`record`] (privacy) → Avro → [`publish`] → [`respond`]. Beside it: [`keys`]
+//! follows the topic of write keys, [`quality`] counts what was answered.
+//!
+//! Promise: never 202 for an event that can still be lost, and no request, however hostile, ends or fills the process.
+
+mod accept;
+mod authenticate;
+mod catalogue;
+mod error;
+mod keys;
+mod listen;
+mod mask;
+mod metrics;
+mod parse;
+mod problem;
+mod pseudonym;
+mod publish;
+mod quality;
+mod read_body;
+mod read_value;
+mod recent;
+mod record;
+mod respond;
+mod route;
+mod serve;
+mod validate;
+
+pub use error::IngestError;
+pub use keys::create::{CreateKeyError, NewKey, create_key};
+pub use keys::{LegalBasis, StaticKeyError};
+pub use serve::serve;

@@ -1,0 +1,74 @@
+//! Whose request is it? Finds the write key and checks whether it may come this way.
+//!
+//! Route → **authenticate** → read body. Promise: no key and an unknown key get the same answer, and no key is logged.
+
+use std::sync::Arc;
+
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, header};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::error::Refusal;
+use crate::keys::{WriteKey, follow};
+use crate::serve::Ingest;
+
+/// Longest key that is looked at.
+const KEY_BYTES: usize = 256;
+
+/// Finds the request's key.
+pub(crate) fn authenticate(ingest: &Ingest, parts: &Parts) -> Result<Arc<WriteKey>, Refusal> {
+    let from_header = key_of_headers(&parts.headers);
+    let in_url = from_header.is_none();
+    let presented = from_header.or_else(|| query_value(parts, "key")).ok_or(Refusal::Unauthorized)?;
+    if presented.is_empty() || presented.len() > KEY_BYTES {
+        return Err(Refusal::Unauthorized);
+    }
+    let Some(key) = ingest.keys.find(&presented) else {
+        // A key that is not known *yet* must not be told that it is wrong: clients drop events at a 401.
+        let still_reading = ingest.readiness.missing().contains_key(follow::PART) && !ingest.keys_were_read();
+        return Err(if still_reading { Refusal::Starting } else { Refusal::Unauthorized });
+    };
+    if in_url && !(key.browser || key.webhook) {
+        return Err(Refusal::KeyNotForUrl);
+    }
+    if key.browser && !key.allows_origin(origin(&parts.headers)) {
+        return Err(Refusal::Origin);
+    }
+    Ok(key)
+}
+
+/// The page that sends.
+pub(crate) fn origin(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::ORIGIN)?.to_str().ok()
+}
+
+fn key_of_headers(headers: &HeaderMap) -> Option<String> {
+    if let Some(value) = headers.get(header::AUTHORIZATION) {
+        return Some(key_of_authorization(value).unwrap_or_default());
+    }
+    let value = headers.get("x-write-key")?;
+    Some(value.to_str().unwrap_or_default().trim().to_owned())
+}
+
+/// The bearer token, or the user name of Basic.
+fn key_of_authorization(value: &HeaderValue) -> Option<String> {
+    let (scheme, rest) = value.to_str().ok()?.trim().split_once(' ')?;
+    let rest = rest.trim();
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(rest.to_owned());
+    }
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = String::from_utf8(STANDARD.decode(rest).ok()?).ok()?;
+    let (user, _password) = decoded.split_once(':').unwrap_or((&decoded, ""));
+    Some(user.to_owned())
+}
+
+/// A parameter of the URL.
+pub(crate) fn query_value(parts: &Parts, name: &str) -> Option<String> {
+    let mut pairs = parts.uri.query()?.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    let (_, value) = pairs.find(|(found, _)| *found == name)?;
+    percent_encoding::percent_decode_str(value).decode_utf8().ok().map(std::borrow::Cow::into_owned)
+}

@@ -1,0 +1,189 @@
+//! What can go wrong: for the service as a whole, and for one request; the latter maps to a status in one place.
+
+use std::borrow::Cow;
+
+use axum::http::StatusCode;
+
+use crate::keys::StaticKeyError;
+use crate::parse::ParseError;
+use crate::problem::code;
+
+/// Why ingest cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// No secret for pseudonyms.
+    #[error(
+        "failed to start ingest: ingest.pseudonym_secret is empty; set it, or name a file in ingest.pseudonym_secret_file, \
+         to at least 16 random characters, the same on every instance"
+    )]
+    NoPseudonymSecret,
+    /// A secret's file cannot be read.
+    #[error(transparent)]
+    SecretFile(#[from] touchstream_runtime::secret::SecretFileError),
+    /// A key of the configuration cannot be read.
+    #[error(transparent)]
+    StaticKey(#[from] StaticKeyError),
+    /// The address for clients cannot be used.
+    #[error("failed to listen on {address} (ingest.listen): {source}")]
+    Listen {
+        /// As configured.
+        address: String,
+        /// Cause.
+        source: std::io::Error,
+    },
+    /// The admin port cannot be used.
+    #[error(transparent)]
+    Admin(#[from] touchstream_runtime::admin::AdminError),
+    /// The producer or consumer cannot be created.
+    #[error("failed to set up the Kafka client: {0}")]
+    Kafka(#[from] rdkafka::error::KafkaError),
+    /// The schema registry does not help.
+    #[error(transparent)]
+    Registry(#[from] touchstream_schemas::registry::RegistryError),
+    /// Metrics cannot be registered.
+    #[error("failed to register metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+    /// A thread or task could not be started or has panicked.
+    #[error("failed to run {what}: {reason}")]
+    Thread {
+        /// Which.
+        what: &'static str,
+        /// Cause.
+        reason: String,
+    },
+}
+
+/// Why a request as a whole is refused.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// No key, or none that is known.
+    Unauthorized,
+    /// A key in the URL that is neither a browser's nor a webhook's.
+    KeyNotForUrl,
+    /// A browser key from a page that it is not for.
+    Origin,
+    /// The body, or what it decompresses to, is too large.
+    BodyTooLarge { limit: usize },
+    /// More events than the limit.
+    TooManyEvents { limit: usize },
+    /// Content-Type.
+    MediaType,
+    /// Content-Encoding.
+    Encoding,
+    /// The body is not what its Content-Encoding says.
+    BrokenEncoding,
+    /// The body ended early or its framing is broken.
+    BrokenBody,
+    /// The body did not come in time.
+    BodyTimeout,
+    /// Nothing could be parsed.
+    Parse(ParseError),
+    /// Too much is going on.
+    Busy,
+    /// The write keys were not read yet.
+    Starting,
+    /// No such path.
+    NotFound,
+    /// The path knows another method.
+    Method,
+}
+
+/// What a refusal says.
+#[derive(Debug)]
+pub(crate) struct Explanation {
+    pub(crate) status: StatusCode,
+    pub(crate) code: &'static str,
+    pub(crate) message: Cow<'static, str>,
+    pub(crate) limit: Option<usize>,
+    pub(crate) place: Option<(usize, usize)>,
+}
+
+impl Refusal {
+    /// Status, code and words; the only place that decides them.
+    pub(crate) fn explain(self) -> Explanation {
+        let plain = |status, code, message: &'static str| Explanation {
+            status,
+            code,
+            message: Cow::Borrowed(message),
+            limit: None,
+            place: None,
+        };
+        match self {
+            Refusal::Unauthorized => plain(
+                StatusCode::UNAUTHORIZED,
+                "unauthorized",
+                "no valid write key; send it as Authorization: Bearer KEY, as X-Write-Key, or as Basic user name",
+            ),
+            Refusal::KeyNotForUrl => plain(
+                StatusCode::FORBIDDEN,
+                "key_not_for_url",
+                "only browser and webhook keys may stand in the URL; send this one in a header",
+            ),
+            Refusal::Origin => plain(
+                StatusCode::FORBIDDEN,
+                "origin_not_allowed",
+                "this browser key is not for pages of this origin",
+            ),
+            Refusal::BodyTooLarge { limit } => Explanation {
+                limit: Some(limit),
+                ..plain(
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    "body_too_large",
+                    "the body is larger than the limit in bytes, after decompression; send fewer events at a time",
+                )
+            },
+            Refusal::TooManyEvents { limit } => Explanation {
+                limit: Some(limit),
+                ..plain(StatusCode::PAYLOAD_TOO_LARGE, "too_many_events", "more events than the limit in one request")
+            },
+            Refusal::MediaType => plain(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
+                "expected Content-Type application/json, application/x-ndjson or text/plain, in UTF-8",
+            ),
+            Refusal::Encoding => plain(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_encoding",
+                "expected Content-Encoding gzip, deflate, br, zstd, or none",
+            ),
+            Refusal::BrokenEncoding => plain(
+                StatusCode::BAD_REQUEST,
+                "broken_encoding",
+                "the body cannot be decompressed as its Content-Encoding says",
+            ),
+            Refusal::BrokenBody => {
+                plain(StatusCode::BAD_REQUEST, "broken_body", "the body ended early or its framing is broken")
+            }
+            Refusal::BodyTimeout => {
+                plain(StatusCode::REQUEST_TIMEOUT, "body_timeout", "the body did not arrive in time")
+            }
+            Refusal::Parse(ParseError::Syntax { code, message, line, column }) => Explanation {
+                status: StatusCode::BAD_REQUEST,
+                code,
+                message: Cow::Owned(message),
+                limit: None,
+                place: Some((line, column)),
+            },
+            Refusal::Parse(ParseError::TooManyEvents) => {
+                plain(StatusCode::PAYLOAD_TOO_LARGE, "too_many_events", "more events than the limit in one request")
+            }
+            Refusal::Busy => plain(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "busy",
+                "too many large requests at once; nothing was stored, send it again",
+            ),
+            Refusal::Starting => plain(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "starting",
+                "write keys are not loaded yet; nothing was stored, send it again",
+            ),
+            Refusal::NotFound => plain(StatusCode::NOT_FOUND, "not_found", "there is POST /v1/events"),
+            Refusal::Method => plain(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "expected POST"),
+        }
+    }
+}
+
+/// Code of an answer that asks for a retry.
+pub(crate) const UNAVAILABLE: &str = "unavailable";
+/// Codes that mean that an entry could not even be read.
+pub(crate) const UNREADABLE: [&str; 2] = [code::INVALID_JSON, code::TOO_DEEP];

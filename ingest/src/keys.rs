@@ -1,0 +1,214 @@
+//! Write keys: what each allows, and how they are looked up.
+//!
+//! The keys of the configuration stand here from the start; the others come from the compacted topic of keys, see [`follow`]. Promise:
+//! a key itself is never kept, only its SHA-256, and comparing takes the same time whether it is right or wrong.
+
+pub(crate) mod create;
+pub(crate) mod follow;
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use touchstream_schemas::event::Family;
+
+use crate::pseudonym::Pseudonyms;
+
+/// SHA-256 of a write key.
+pub(crate) type KeyHash = [u8; 32];
+
+/// Why data may be processed under a key (GDPR Art. 6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LegalBasis {
+    /// Without the consent `analytics` only identity-free events are kept.
+    Consent,
+    /// Needed to fulfil a contract.
+    Contract,
+    /// A legitimate interest that was weighed.
+    LegitimateInterest,
+}
+
+/// A write key as the topic of keys holds it, under its SHA-256 in hex.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StoredKey {
+    pub(crate) tenant: String,
+    pub(crate) source: String,
+    #[serde(default)]
+    pub(crate) browser: bool,
+    #[serde(default)]
+    pub(crate) webhook: bool,
+    /// Origins that a browser may send from; empty: any.
+    #[serde(default)]
+    pub(crate) origins: Vec<String>,
+    /// Families that it may send; empty: all.
+    #[serde(default)]
+    pub(crate) families: Vec<String>,
+    pub(crate) legal_basis: LegalBasis,
+    pub(crate) created_at: String,
+}
+
+/// What a write key allows.
+#[derive(Debug)]
+pub(crate) struct WriteKey {
+    pub(crate) tenant: Arc<str>,
+    pub(crate) source: String,
+    pub(crate) browser: bool,
+    pub(crate) webhook: bool,
+    pub(crate) origins: Vec<String>,
+    pub(crate) legal_basis: LegalBasis,
+    pub(crate) pseudonyms: Pseudonyms,
+    families: [bool; 4],
+}
+
+impl WriteKey {
+    pub(crate) fn new(stored: StoredKey, secret: &str) -> WriteKey {
+        let allowed = |family: Family| {
+            stored.families.is_empty() || stored.families.iter().any(|name| name == family.name())
+        };
+        WriteKey {
+            pseudonyms: Pseudonyms::new(secret, &stored.tenant),
+            families: Family::ALL.map(allowed),
+            tenant: stored.tenant.into(),
+            source: stored.source,
+            browser: stored.browser,
+            webhook: stored.webhook,
+            origins: stored.origins,
+            legal_basis: stored.legal_basis,
+        }
+    }
+
+    /// Whether events of this family may be sent.
+    pub(crate) fn allows(&self, family: Family) -> bool {
+        self.families[family as usize]
+    }
+
+    /// Whether a page of this origin may send.
+    pub(crate) fn allows_origin(&self, origin: Option<&str>) -> bool {
+        self.origins.is_empty() || origin.is_some_and(|origin| self.origins.iter().any(|one| one == origin))
+    }
+}
+
+/// SHA-256 of a key.
+pub(crate) fn hash(key: &str) -> KeyHash {
+    Sha256::digest(key.as_bytes()).into()
+}
+
+/// The keys that are valid now.
+#[derive(Debug, Default)]
+pub(crate) struct Keys {
+    configured: HashMap<KeyHash, Arc<WriteKey>>,
+    followed: RwLock<HashMap<KeyHash, Arc<WriteKey>>>,
+}
+
+/// A key of the configuration cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to use entry {number} of ingest.static_keys: expected \"KEY:TENANT:SOURCE\"")]
+pub struct StaticKeyError {
+    number: usize,
+}
+
+impl Keys {
+    /// The keys of the configuration; they belong to servers and their basis is the contract.
+    pub(crate) fn configured(entries: &[String], secret: &str) -> Result<Keys, StaticKeyError> {
+        let mut keys = Keys::default();
+        for (index, entry) in entries.iter().enumerate() {
+            let error = StaticKeyError { number: index + 1 };
+            let mut parts = entry.rsplitn(3, ':');
+            let (Some(source), Some(tenant), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
+                return Err(error);
+            };
+            if [source, tenant, key].iter().any(|part| part.is_empty()) {
+                return Err(error);
+            }
+            let stored = StoredKey {
+                tenant: tenant.to_owned(),
+                source: source.to_owned(),
+                browser: false,
+                webhook: false,
+                origins: Vec::new(),
+                families: Vec::new(),
+                legal_basis: LegalBasis::Contract,
+                created_at: String::new(),
+            };
+            keys.configured.insert(hash(key), Arc::new(WriteKey::new(stored, secret)));
+        }
+        Ok(keys)
+    }
+
+    /// The key with this text, if it is valid.
+    pub(crate) fn find(&self, key: &str) -> Option<Arc<WriteKey>> {
+        let wanted = hash(key);
+        let followed = self.followed.read().unwrap_or_else(PoisonError::into_inner);
+        let (found_hash, found) =
+            self.configured.get_key_value(&wanted).or_else(|| followed.get_key_value(&wanted))?;
+        // The maps compare hashes of hashes; what decides is this comparison of whole digests.
+        bool::from(found_hash[..].ct_eq(&wanted[..])).then(|| Arc::clone(found))
+    }
+
+    /// Adds, replaces or (with none) revokes a key of the topic.
+    pub(crate) fn put(&self, hash: KeyHash, key: Option<WriteKey>) {
+        let mut followed = self.followed.write().unwrap_or_else(PoisonError::into_inner);
+        match key {
+            Some(key) => followed.insert(hash, Arc::new(key)),
+            None => followed.remove(&hash),
+        };
+    }
+}
+
+/// A hash as hex.
+pub(crate) fn to_hex(hash: &KeyHash) -> String {
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A hash from hex.
+pub(crate) fn from_hex(text: &[u8]) -> Option<KeyHash> {
+    let text = std::str::from_utf8(text).ok().filter(|text| text.len() == 64 && text.is_ascii())?;
+    let mut hash = [0; 32];
+    for (index, byte) in hash.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[index * 2..index * 2 + 2], 16).ok()?;
+    }
+    Some(hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn configured_keys_are_found_and_keys_of_the_topic_come_and_go() {
+        let entries = ["shop:key:shop:web".to_owned()];
+        let keys = Keys::configured(&entries, "secret").expect("it is valid");
+        let found = keys.find("shop:key").expect("it is there");
+        assert_eq!((&*found.tenant, &*found.source), ("shop", "web"));
+        assert!(keys.find("shop").is_none());
+
+        let stored = StoredKey {
+            tenant: "demo".to_owned(),
+            source: "app".to_owned(),
+            browser: true,
+            webhook: false,
+            origins: vec!["https://shop.example".to_owned()],
+            families: vec!["feedback".to_owned()],
+            legal_basis: LegalBasis::Consent,
+            created_at: String::new(),
+        };
+        keys.put(hash("new"), Some(WriteKey::new(stored, "secret")));
+        let found = keys.find("new").expect("it was added");
+        assert!(found.allows(Family::Feedback) && !found.allows(Family::Checkout));
+        assert!(found.allows_origin(Some("https://shop.example")));
+        assert!(!found.allows_origin(Some("https://evil.example")) && !found.allows_origin(None));
+        keys.put(hash("new"), None);
+        assert!(keys.find("new").is_none());
+    }
+
+    #[test]
+    fn mistakes_in_the_configuration_name_the_entry_and_not_the_key() {
+        let error = Keys::configured(&["a:b:c".to_owned(), "hush".to_owned()], "s").expect_err("no tenant");
+        assert!(error.to_string().contains("entry 2") && !error.to_string().contains("hush"));
+        assert_eq!(from_hex(to_hex(&hash("x")).as_bytes()), Some(hash("x")));
+        assert_eq!(from_hex(b"zz"), None);
+    }
+}

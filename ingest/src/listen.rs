@@ -1,0 +1,142 @@
+//! Accepts connections and gives each one HTTP/1.1 with its limits: header size and time, idle time, number of connections.
+//!
+//! **Listen** → route. Promise: a connection that sends nothing, or sends slowly, is closed at its deadline; at shutdown requests in
+//! progress are finished and nothing new is taken.
+
+mod deadline;
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+use touchstream_runtime::shutdown::Shutdown;
+use tower::ServiceExt;
+
+use self::deadline::{Phases, WatchedStream};
+use crate::metrics::Metrics;
+
+/// Limits of connections.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ConnectionLimits {
+    pub(crate) connections: usize,
+    pub(crate) header_bytes: usize,
+    pub(crate) header_timeout: Duration,
+    pub(crate) idle_timeout: Duration,
+    /// Longest wait for requests in progress at shutdown.
+    pub(crate) drain: Duration,
+}
+
+/// What is sent when there are too many connections.
+const FULL: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+
+/// hyper's smallest read buffer.
+const SMALLEST_BUFFER: usize = 8_192;
+
+/// Serves connections until shutdown, then until all are done or the drain time is over.
+pub(crate) async fn listen(
+    listener: TcpListener,
+    router: Router,
+    limits: ConnectionLimits,
+    metrics: Metrics,
+    shutdown: Shutdown,
+) {
+    let connections = TaskTracker::new();
+    let slots = Arc::new(Semaphore::new(limits.connections));
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        // hyper's own header timer also runs while a connection is idle; the deadlines of [`deadline`] tell the two apart.
+        .header_read_timeout(None)
+        .max_header_size(limits.header_bytes)
+        .max_buf_size(limits.header_bytes.max(SMALLEST_BUFFER) + SMALLEST_BUFFER)
+        .keep_alive(true)
+        .pipeline_flush(true);
+    loop {
+        let accepted = tokio::select! {
+            () = shutdown.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        let stream = match accepted {
+            Ok((stream, _address)) => stream,
+            Err(error) => {
+                // Out of descriptors, most likely: others must close first.
+                tracing::warn!(%error, "accepting a connection failed");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
+            metrics.connections_refused.inc();
+            // The connection is closed either way; whether the notice fits into the socket's buffer does not matter.
+            let _notice: std::io::Result<usize> = stream.try_write(FULL);
+            continue;
+        };
+        let (http, router, shutdown, open) =
+            (http.clone(), router.clone(), shutdown.clone(), metrics.connections.clone());
+        connections.spawn(async move {
+            open.inc();
+            serve_connection(stream, &http, router, limits, shutdown).await;
+            open.dec();
+            drop(slot);
+        });
+    }
+    drop(listener);
+    connections.close();
+    if tokio::time::timeout(limits.drain, connections.wait()).await.is_err() {
+        tracing::warn!(connections = connections.len(), "closed connections that did not finish in time");
+    }
+}
+
+async fn serve_connection(
+    stream: TcpStream,
+    http: &http1::Builder,
+    router: Router,
+    limits: ConnectionLimits,
+    shutdown: Shutdown,
+) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a connection was gone before it was served");
+        return;
+    }
+    let phases = Arc::new(Phases::new(limits.header_timeout, limits.idle_timeout));
+    let in_service = Arc::clone(&phases);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (router, phases) = (router.clone(), Arc::clone(&in_service));
+        async move {
+            phases.request_begins();
+            let response = router.oneshot(request).await;
+            phases.request_ends();
+            response.map_err(|never: Infallible| never)
+        }
+    });
+    let stream = WatchedStream::new(TokioIo::new(stream), Arc::clone(&phases));
+    let mut connection = pin!(http.serve_connection(stream, service));
+    let mut draining = false;
+    let overdue = phases.overdue();
+    let mut overdue = pin!(overdue);
+    loop {
+        tokio::select! {
+            result = connection.as_mut() => {
+                if let Err(error) = result {
+                    tracing::debug!(%error, "a connection ended with an error");
+                }
+                return;
+            }
+            () = overdue.as_mut() => return,
+            () = shutdown.cancelled(), if !draining => {
+                draining = true;
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Numbers that are personal data: IBANs and cards by their check digits, phone numbers by their shape.
+//!
+//! Each function looks at the place it is given and returns the end of what it recognised.
+
+/// An IBAN: two letters, two digits, 11 to 30 letters and digits, single spaces between groups, remainder 1 modulo 97.
+pub(super) fn iban(bytes: &[u8], start: usize) -> Option<usize> {
+    let head = bytes.get(start..start + 4)?;
+    if !(head[..2].iter().all(u8::is_ascii_alphabetic) && head[2..].iter().all(u8::is_ascii_digit)) {
+        return None;
+    }
+    let mut characters = [0_u8; 34];
+    let (mut length, mut position, mut longest) = (0, start, None);
+    while position < bytes.len() && length < characters.len() {
+        let byte = bytes[position];
+        if byte.is_ascii_alphanumeric() {
+            characters[length] = byte;
+            length += 1;
+            position += 1;
+            let ends = !bytes.get(position).is_some_and(u8::is_ascii_alphanumeric);
+            if ends && length >= 15 && is_iban(&characters[..length]) {
+                longest = Some(position);
+            }
+        } else if byte == b' ' && bytes.get(position + 1).is_some_and(u8::is_ascii_alphanumeric) {
+            position += 1;
+        } else {
+            break;
+        }
+    }
+    longest
+}
+
+fn is_iban(characters: &[u8]) -> bool {
+    let rotated = characters[4..].iter().chain(&characters[..4]);
+    let remainder = rotated.fold(0_u32, |remainder, byte| match byte {
+        b'0'..=b'9' => (remainder * 10 + u32::from(byte - b'0')) % 97,
+        _ => (remainder * 100 + u32::from(byte.to_ascii_uppercase() - b'A') + 10) % 97,
+    });
+    remainder == 1
+}
+
+/// A card number: 13 to 19 digits, single spaces or hyphens between them, Luhn's check digit.
+pub(super) fn card(bytes: &[u8], start: usize) -> Option<usize> {
+    if !matches!(bytes[start], b'2'..=b'6') {
+        return None;
+    }
+    let mut digits = [0_u8; 19];
+    let (mut count, mut position) = (0, start);
+    while position < bytes.len() {
+        let byte = bytes[position];
+        if byte.is_ascii_digit() {
+            *digits.get_mut(count)? = byte - b'0';
+            count += 1;
+        } else if !(matches!(byte, b' ' | b'-') && bytes.get(position + 1).is_some_and(u8::is_ascii_digit)) {
+            break;
+        }
+        position += 1;
+    }
+    let separated = bytes[start..position].iter().any(|byte| !byte.is_ascii_digit());
+    // Thirteen digits in one run are far more often an article's EAN than one of the few short card numbers.
+    let long_enough = if separated { count >= 13 } else { count >= 14 };
+    let ends = !bytes.get(position).is_some_and(u8::is_ascii_alphanumeric);
+    (long_enough && ends && has_luhn_digit(&digits[..count])).then_some(position)
+}
+
+fn has_luhn_digit(digits: &[u8]) -> bool {
+    let sum: u32 = digits
+        .iter()
+        .rev()
+        .enumerate()
+        .map(|(index, digit)| match (index % 2, u32::from(*digit)) {
+            (0, digit) => digit,
+            (_, digit) if digit * 2 > 9 => digit * 2 - 9,
+            (_, digit) => digit * 2,
+        })
+        .sum();
+    sum.is_multiple_of(10)
+}
+
+/// A phone number: international with `+` or `00`, national with a leading 0, or North American 3-3-4 with separators.
+pub(super) fn phone(bytes: &[u8], start: usize) -> Option<usize> {
+    let run = Run::read(bytes, start);
+    if bytes.get(run.end).is_some_and(u8::is_ascii_alphanumeric) || run.looks_like_date_or_address() {
+        return None;
+    }
+    let first_digits = (run.digits.first().copied(), run.digits.get(1).copied());
+    let international = bytes[start] == b'+' || first_digits == (Some(b'0'), Some(b'0'));
+    let national = !international && first_digits.0 == Some(b'0');
+    let is_phone = match run.count {
+        8..=15 if international => true,
+        9..=13 if national => true,
+        10 => run.groups_are(&[3, 3, 4]),
+        _ => false,
+    };
+    is_phone.then_some(run.end)
+}
+
+/// Digits and the separators between them, from one place on.
+struct Run {
+    /// The first digits.
+    digits: [u8; 2],
+    count: usize,
+    groups: [usize; 8],
+    group_count: usize,
+    points: usize,
+    end: usize,
+}
+
+/// Longest stretch that can be a phone number.
+const LONGEST_RUN: usize = 28;
+
+impl Run {
+    fn read(bytes: &[u8], start: usize) -> Run {
+        let mut run = Run { digits: [0; 2], count: 0, groups: [0; 8], group_count: 0, points: 0, end: start };
+        let mut in_group = false;
+        for (offset, byte) in bytes[start..].iter().take(LONGEST_RUN).enumerate() {
+            match byte {
+                b'0'..=b'9' => {
+                    if !in_group {
+                        in_group = true;
+                        run.group_count += 1;
+                    }
+                    if let Some(group) = run.groups.get_mut(run.group_count - 1) {
+                        *group += 1;
+                    }
+                    if let Some(digit) = run.digits.get_mut(run.count) {
+                        *digit = *byte;
+                    }
+                    run.count += 1;
+                    run.end = start + offset + 1;
+                }
+                b'+' if offset == 0 => {}
+                b' ' | b'-' | b'/' | b'(' | b')' | b'.' => {
+                    run.points += usize::from(*byte == b'.');
+                    in_group = false;
+                }
+                _ => break,
+            }
+        }
+        run
+    }
+
+    fn groups_are(&self, lengths: &[usize]) -> bool {
+        self.group_count == lengths.len() && self.groups[..lengths.len()] == *lengths
+    }
+
+    /// `01.02.2026`, also with a time after it, and dotted version numbers and network addresses.
+    fn looks_like_date_or_address(&self) -> bool {
+        let [first, second, third, ..] = self.groups;
+        let dotted = self.points >= 2;
+        dotted && self.group_count >= 3 && first <= 2 && second <= 2 && third == 4
+    }
+}

@@ -1,0 +1,114 @@
+//! What is wrong with an event, in the words that its sender reads: a bounded code, the field, and what to change.
+//!
+//! Promise: no text here repeats a value that was sent; it may be personal data.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+/// Codes of rejections and warnings; bounded, because they are labels of metrics too.
+pub(crate) mod code {
+    pub(crate) const DUPLICATE_FIELD: &str = "duplicate_field";
+    pub(crate) const EVENT_TOO_LARGE: &str = "event_too_large";
+    pub(crate) const FAMILY_NOT_ALLOWED: &str = "family_not_allowed";
+    pub(crate) const INVALID_JSON: &str = "invalid_json";
+    pub(crate) const INVALID_MONEY: &str = "invalid_money";
+    pub(crate) const INVALID_TEXT: &str = "invalid_text";
+    pub(crate) const INVALID_TIME: &str = "invalid_time";
+    pub(crate) const INVALID_VALUE: &str = "invalid_value";
+    pub(crate) const MISSING_FIELD: &str = "missing_field";
+    pub(crate) const NOT_AN_OBJECT: &str = "not_an_object";
+    pub(crate) const OUT_OF_RANGE: &str = "out_of_range";
+    pub(crate) const TIME_IN_FUTURE: &str = "time_in_future";
+    pub(crate) const TIME_TOO_OLD: &str = "time_too_old";
+    pub(crate) const TOO_DEEP: &str = "too_deep";
+    pub(crate) const TOO_LONG: &str = "too_long";
+    pub(crate) const TOO_MANY_FIELDS: &str = "too_many_fields";
+    pub(crate) const UNKNOWN_TYPE: &str = "unknown_type";
+    pub(crate) const WRONG_TYPE: &str = "wrong_type";
+
+    /// Warnings.
+    pub(crate) const CURRENCY_MISSING: &str = "currency_missing";
+    pub(crate) const FIELD_IGNORED: &str = "field_ignored";
+    pub(crate) const ID_MISSING: &str = "id_missing";
+    pub(crate) const RESERVED_VALUE: &str = "reserved_value";
+}
+
+/// Longest field name that an answer repeats.
+const SHOWN_FIELD_BYTES: usize = 100;
+
+/// One entry of `rejected` or `warnings`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Problem {
+    pub(crate) index: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) id: Option<String>,
+    pub(crate) code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) field: Option<String>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub(crate) message: Cow<'static, str>,
+}
+
+/// What is wrong with one value; where it stands is added by the caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub(crate) code: &'static str,
+    pub(crate) message: Cow<'static, str>,
+}
+
+impl Fault {
+    pub(crate) fn new(code: &'static str, message: impl Into<Cow<'static, str>>) -> Fault {
+        Fault { code, message: message.into() }
+    }
+}
+
+/// Gathers the problems and warnings of one event.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    pub(crate) problems: Vec<Problem>,
+    pub(crate) warnings: Vec<Problem>,
+}
+
+impl Findings {
+    pub(crate) fn reject(&mut self, index: usize, field: &str, fault: Fault) {
+        self.problems.push(Problem::new(index, field, fault));
+    }
+
+    pub(crate) fn warn(
+        &mut self,
+        index: usize,
+        field: &str,
+        code: &'static str,
+        message: impl Into<Cow<'static, str>>,
+    ) {
+        self.warnings.push(Problem::new(index, field, Fault::new(code, message)));
+    }
+
+    /// Whether there is a problem with this field of this event.
+    pub(crate) fn names(&self, index: usize, field: &str) -> bool {
+        let of_event = self.problems.iter().rev().take_while(|problem| problem.index == index);
+        of_event.into_iter().any(|problem| problem.field.as_deref() == Some(field))
+    }
+
+    /// Adds the event's id to its problems, which start at `from`.
+    pub(crate) fn name_event(&mut self, from: usize, id: Option<&str>) {
+        for problem in &mut self.problems[from..] {
+            problem.id = id.map(str::to_owned);
+        }
+    }
+}
+
+impl Problem {
+    /// A problem with `field` of the event at `index`; an empty field stands for the whole event.
+    pub(crate) fn new(index: usize, field: &str, fault: Fault) -> Problem {
+        let field = (!field.is_empty()).then(|| shown(field));
+        Problem { index, id: None, code: fault.code, field, message: fault.message }
+    }
+}
+
+/// A field name as an answer repeats it.
+fn shown(field: &str) -> String {
+    let end = field.floor_char_boundary(SHOWN_FIELD_BYTES);
+    if end < field.len() { format!("{}…", &field[..end]) } else { field.to_owned() }
+}

@@ -1,0 +1,61 @@
+//! Undoes a Content-Encoding, never producing more than the limit: a bomb ends at the limit, not at its size.
+
+use async_compression::tokio::bufread::{BrotliDecoder, GzipDecoder, ZlibDecoder, ZstdDecoder};
+use async_compression::zstd::DParameter;
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+use crate::error::Refusal;
+
+/// A Content-Encoding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    /// RFC 1952.
+    Gzip,
+    /// RFC 1950, which HTTP calls deflate.
+    Deflate,
+    /// RFC 7932.
+    Brotli,
+    /// RFC 8878.
+    Zstd,
+}
+
+/// Output between two looks at other tasks.
+const STEP: usize = 64 * 1024;
+/// Largest window of zstd: 2^23 bytes, as RFC 8878 asks for.
+const ZSTD_WINDOW_LOG: u32 = 23;
+
+/// The decompressed bytes, at most `limit` of them.
+pub(crate) async fn decompress(encoding: Encoding, bytes: &[u8], limit: usize) -> Result<Vec<u8>, Refusal> {
+    match encoding {
+        Encoding::Gzip => {
+            let mut decoder = GzipDecoder::new(bytes);
+            decoder.multiple_members(true);
+            drain(decoder, limit).await
+        }
+        Encoding::Deflate => drain(ZlibDecoder::new(bytes), limit).await,
+        Encoding::Brotli => drain(BrotliDecoder::new(bytes), limit).await,
+        Encoding::Zstd => {
+            let parameters = [DParameter::window_log_max(ZSTD_WINDOW_LOG)];
+            let mut decoder = ZstdDecoder::with_params(bytes, &parameters);
+            decoder.multiple_members(true);
+            drain(decoder, limit).await
+        }
+    }
+}
+
+async fn drain(mut decoder: impl AsyncRead + Unpin, limit: usize) -> Result<Vec<u8>, Refusal> {
+    let mut output = Vec::with_capacity(STEP.min(limit));
+    loop {
+        let before = output.len();
+        let room = (limit + 1 - before).min(STEP);
+        let mut step = (&mut decoder).take(room as u64);
+        step.read_to_end(&mut output).await.map_err(|_| Refusal::BrokenEncoding)?;
+        if output.len() > limit {
+            return Err(Refusal::BodyTooLarge { limit });
+        }
+        if output.len() - before < room {
+            return Ok(output);
+        }
+        tokio::task::yield_now().await;
+    }
+}

@@ -1,0 +1,248 @@
+//! Starts ingest: clients, threads, admin port, listener; and ends it: no new requests, those in progress finished, the producer
+//! flushed, each within its deadline.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use prometheus::Registry;
+use tokio::net::TcpListener;
+use touchstream_runtime::admin::{self, Readiness};
+use touchstream_runtime::settings::Settings;
+use touchstream_runtime::shutdown::Shutdown;
+use touchstream_runtime::kafka;
+use touchstream_schemas::avro;
+use touchstream_schemas::codec::{Encoder, Framing};
+use touchstream_schemas::event::Family;
+use touchstream_schemas::registry::SchemaRegistry;
+use touchstream_schemas::time::Millis;
+use touchstream_schemas::topics::Topics;
+
+use crate::accept::Workspaces;
+use crate::error::IngestError;
+use crate::keys::follow::{self, Follower};
+use crate::keys::Keys;
+use crate::listen::{ConnectionLimits, listen};
+use crate::metrics::Metrics;
+use crate::parse::ParseLimits;
+use crate::publish::Publisher;
+use crate::quality::QualityCounts;
+use crate::read_body::BodyLimits;
+use crate::recent::RecentIds;
+use crate::route;
+use crate::validate::Rules;
+
+/// Readiness part of the producer.
+const KAFKA: &str = "kafka";
+/// Shortest secret for pseudonyms.
+const SECRET_BYTES: usize = 16;
+/// How often counts of data quality are sent.
+const QUALITY_INTERVAL: Duration = Duration::from_secs(1);
+/// How often Kafka is asked whether it is there.
+const WATCH_INTERVAL: Duration = Duration::from_secs(2);
+/// Longest wait for its answer.
+const WATCH_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Everything that requests share.
+#[derive(Debug)]
+pub(crate) struct Ingest {
+    pub(crate) rules: Rules,
+    pub(crate) parse_limits: ParseLimits,
+    pub(crate) body_limits: BodyLimits,
+    pub(crate) ack_timeout: Duration,
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) readiness: Readiness,
+    pub(crate) publisher: Publisher,
+    pub(crate) recent: RecentIds,
+    pub(crate) metrics: Metrics,
+    pub(crate) quality: QualityCounts,
+    pub(crate) workspaces: Workspaces,
+    /// The topic of keys was read to its end once.
+    pub(crate) keys_read: AtomicBool,
+}
+
+impl Ingest {
+    /// Whether the topic of keys was read to its end at least once.
+    pub(crate) fn keys_were_read(&self) -> bool {
+        self.keys_read.load(Ordering::Relaxed) || {
+            let read = !self.readiness.missing().contains_key(follow::PART);
+            self.keys_read.fetch_or(read, Ordering::Relaxed) || read
+        }
+    }
+}
+
+/// Serves until shutdown: the admin port and the public listener of the settings. Returns when everything was drained.
+///
+/// # Errors
+/// When it cannot start; each error says what to change.
+pub async fn serve(settings: &Settings, shutdown: Shutdown) -> Result<(), IngestError> {
+    let options = &settings.ingest;
+    let secret = options.pseudonym_secret.or_file(&options.pseudonym_secret_file)?;
+    if secret.expose().len() < SECRET_BYTES {
+        return Err(IngestError::NoPseudonymSecret);
+    }
+    let registry = Registry::new();
+    let readiness = Readiness::default();
+    readiness.expect(follow::PART);
+    readiness.expect(KAFKA);
+    let keys = Arc::new(Keys::configured(&options.static_keys, secret.expose())?);
+    let topics = Topics::new(&settings.kafka.topic_prefix);
+    let framings = framings(settings, &topics).await?;
+    let instance = uuid::Uuid::now_v7().simple().to_string();
+    let ingest = Arc::new(Ingest {
+        rules: Rules {
+            max_event_bytes: options.max_event_bytes,
+            skew_tolerance: Millis(options.skew_tolerance_s.saturating_mul(1_000)),
+            future_tolerance: Millis(options.future_tolerance_s.saturating_mul(1_000)),
+            keep_agent_ids: options.agent_ids,
+        },
+        parse_limits: ParseLimits { events: options.max_events, depth: options.max_json_depth },
+        body_limits: BodyLimits::new(
+            options.max_body_bytes,
+            Duration::from_millis(options.body_timeout_ms),
+            options.queue_bytes,
+        ),
+        ack_timeout: Duration::from_millis(options.ack_timeout_ms),
+        keys: Arc::clone(&keys),
+        readiness: readiness.clone(),
+        publisher: publisher(settings, &topics)?,
+        recent: RecentIds::default(),
+        metrics: Metrics::new(&registry)?,
+        quality: QualityCounts::new(instance),
+        workspaces: Workspaces::new(framings.raw),
+        keys_read: AtomicBool::new(false),
+    });
+    let listener = TcpListener::bind(&options.listen)
+        .await
+        .map_err(|source| IngestError::Listen { address: options.listen.clone(), source })?;
+    admin::serve(&options.admin, registry, readiness.clone(), shutdown.clone()).await?;
+
+    let group = format!("{}-keys-{}", settings.kafka.topic_prefix, kafka::unique_id());
+    let consumer = kafka::consumer(&settings.kafka, "touchstream-ingest-keys", &group)?;
+    let follower = Follower { keys, topic: topics.keys(), secret, readiness, shutdown: shutdown.clone() };
+    let follower = spawn_thread("ingest-keys", move || follower.run(&consumer))?;
+    let watcher = {
+        let (ingest, shutdown) = (Arc::clone(&ingest), shutdown.clone());
+        spawn_thread("ingest-kafka-watch", move || watch_kafka(&ingest, &shutdown))?
+    };
+    let quality = tokio::spawn(send_quality(Arc::clone(&ingest), framings.quality, shutdown.clone()));
+
+    let limits = ConnectionLimits {
+        connections: options.max_connections,
+        header_bytes: options.max_header_bytes,
+        header_timeout: Duration::from_millis(options.header_timeout_ms),
+        idle_timeout: Duration::from_millis(options.idle_timeout_ms),
+        drain: route::longest_request(&ingest),
+    };
+    tracing::info!(listen = %options.listen, admin = %options.admin, "ingest serves");
+    let router = route::router(Arc::clone(&ingest));
+    listen(listener, router, limits, ingest.metrics.clone(), shutdown).await;
+
+    let encoder = quality
+        .await
+        .map_err(|error| IngestError::Thread { what: "data quality", reason: error.to_string() })?;
+    drain(ingest, encoder, [follower, watcher]).await
+}
+
+/// Sends what is left and waits for the threads.
+async fn drain(
+    ingest: Arc<Ingest>,
+    mut encoder: Encoder,
+    threads: [std::thread::JoinHandle<()>; 2],
+) -> Result<(), IngestError> {
+    tokio::task::spawn_blocking(move || {
+        ingest.quality.send(&ingest.publisher, &mut encoder);
+        if let Err(error) = ingest.publisher.flush(ingest.ack_timeout) {
+            tracing::warn!(%error, "messages were left unsent at shutdown; none of them was acknowledged to a client");
+        }
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a thread of ingest panicked");
+            }
+        }
+        tracing::info!("ingest has stopped");
+    })
+    .await
+    .map_err(|error| IngestError::Thread { what: "the final flush", reason: error.to_string() })
+}
+
+fn spawn_thread(
+    name: &'static str,
+    work: impl FnOnce() + Send + 'static,
+) -> Result<std::thread::JoinHandle<()>, IngestError> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(work)
+        .map_err(|error| IngestError::Thread { what: name, reason: error.to_string() })
+}
+
+fn publisher(settings: &Settings, topics: &Topics) -> Result<Publisher, IngestError> {
+    let options = &settings.ingest;
+    let client_id = format!("touchstream-ingest-{}", kafka::unique_id());
+    let mut config = kafka::producer(&settings.kafka, &client_id)?;
+    // Kafka gives a message up shortly before the client is told to send it again, so that an outage cannot fill the queue with
+    // messages that nobody waits for. Longer would only make more duplicates.
+    let message_timeout = (options.ack_timeout_ms.saturating_sub(500)).max(options.ack_timeout_ms / 2).max(1);
+    config
+        .set("linger.ms", options.linger_ms.to_string())
+        .set("message.timeout.ms", message_timeout.max(options.linger_ms + 1).to_string())
+        .set("queue.buffering.max.kbytes", (options.queue_bytes / 1_024).max(1).to_string());
+    Ok(Publisher::new(&config, topics)?)
+}
+
+struct Framings {
+    raw: [Framing; 4],
+    quality: Framing,
+}
+
+/// Registers the schemas where a registry is configured.
+async fn framings(settings: &Settings, topics: &Topics) -> Result<Framings, IngestError> {
+    if settings.schemas.registry_url.is_empty() {
+        return Ok(Framings { raw: [Framing::SingleObject; 4], quality: Framing::SingleObject });
+    }
+    let (url, topics) = (settings.schemas.registry_url.clone(), topics.clone());
+    let register = move || -> Result<Framings, IngestError> {
+        let registry = SchemaRegistry::new(&url);
+        let mut raw = [Framing::SingleObject; 4];
+        for family in Family::ALL {
+            let id = registry.register(&topics.raw(family), avro::of_family(family))?;
+            raw[family as usize] = Framing::Confluent(id);
+        }
+        let quality = Framing::Confluent(registry.register(&topics.quality(), &avro::QUALITY)?);
+        Ok(Framings { raw, quality })
+    };
+    tokio::task::spawn_blocking(register)
+        .await
+        .map_err(|error| IngestError::Thread { what: "registering schemas", reason: error.to_string() })?
+}
+
+/// Sends counts of data quality until shutdown and gives the encoder back for the last time.
+async fn send_quality(ingest: Arc<Ingest>, framing: Framing, shutdown: Shutdown) -> Encoder {
+    let mut encoder = Encoder::new(&avro::QUALITY, framing);
+    let mut ticks = tokio::time::interval(QUALITY_INTERVAL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return encoder,
+            _ = ticks.tick() => ingest.quality.send(&ingest.publisher, &mut encoder),
+        }
+    }
+}
+
+/// Asks Kafka for its topics from time to time; blocks, so it has a thread.
+fn watch_kafka(ingest: &Ingest, shutdown: &Shutdown) {
+    while !shutdown.is_cancelled() {
+        match ingest.publisher.missing_topic(WATCH_TIMEOUT) {
+            Ok(None) => ingest.readiness.ready(KAFKA),
+            Ok(Some(topic)) => {
+                let why = format!("topic {topic} does not exist; run touchstream setup");
+                ingest.readiness.not_ready(KAFKA, why);
+            }
+            Err(error) => ingest.readiness.not_ready(KAFKA, error.to_string()),
+        }
+        let until = std::time::Instant::now() + WATCH_INTERVAL;
+        while !shutdown.is_cancelled() && std::time::Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+}

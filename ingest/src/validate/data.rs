@@ -1,0 +1,172 @@
+//! `data`: the fields of the event's type by the catalogue; everything else goes into the `extra` map as text.
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+use touchstream_schemas::money::Money;
+use touchstream_schemas::time::EventTime;
+
+use super::{Setting, fields_of};
+use crate::catalogue::{EventType, Slot};
+use crate::mask;
+use crate::parse::Part;
+use crate::problem::{Fault, Findings, code};
+use crate::read_value::{Value, decode_text, read};
+
+/// Most fields in `data` or `context`.
+const MAX_FIELDS: usize = 128;
+/// Longest name of an extra field.
+const EXTRA_NAME_BYTES: usize = 128;
+/// Longest value of an extra field.
+const EXTRA_VALUE_BYTES: usize = 8_192;
+
+/// The typed fields of one event.
+#[derive(Debug, Default)]
+pub(crate) struct Values<'a>(Vec<(Slot, Value<'a>)>);
+
+impl<'a> Values<'a> {
+    /// The value in a slot.
+    pub(crate) fn get(&self, slot: Slot) -> Option<Value<'a>> {
+        self.0.iter().find(|(filled, _)| *filled == slot).map(|(_, value)| *value)
+    }
+
+    /// Fills an empty slot.
+    pub(crate) fn set(&mut self, slot: Slot, value: Value<'a>) {
+        self.0.push((slot, value));
+    }
+
+    pub(crate) fn text(&self, slot: Slot) -> Option<&'a str> {
+        match self.get(slot)? {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn integer(&self, slot: Slot) -> Option<i64> {
+        match self.get(slot)? {
+            Value::Integer(integer) => Some(integer),
+            _ => None,
+        }
+    }
+
+    /// An integer of the catalogue's 32-bit kind.
+    pub(crate) fn integer_32(&self, slot: Slot) -> Option<i32> {
+        i32::try_from(self.integer(slot)?).ok()
+    }
+
+    pub(crate) fn number(&self, slot: Slot) -> Option<f64> {
+        match self.get(slot)? {
+            Value::Number(number) => Some(number),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn money(&self, slot: Slot) -> Option<Money> {
+        match self.get(slot)? {
+            Value::Money(money) => Some(money),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn boolean(&self, slot: Slot) -> Option<bool> {
+        match self.get(slot)? {
+            Value::Boolean(boolean) => Some(boolean),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn time(&self, slot: Slot) -> Option<EventTime> {
+        match self.get(slot)? {
+            Value::Time(time) => Some(time),
+            _ => None,
+        }
+    }
+}
+
+/// Reads `data`.
+pub(super) fn read_data<'a>(
+    part: &Part<'a>,
+    event_type: &'static EventType,
+    index: usize,
+    setting: Setting<'a>,
+    findings: &mut Findings,
+    extra: &mut Vec<(&'a str, &'a str)>,
+) -> Values<'a> {
+    let mut values = Values(Vec::with_capacity(8));
+    let fields = fields_of(part, "data", index, findings);
+    if !check_field_count(fields, "data", index, findings) {
+        return values;
+    }
+    for (name, raw) in fields {
+        let read = match event_type.field(name) {
+            Some(field) => read(field.kind, raw, setting.arena)
+                .map(|value| values.0.extend(value.map(|value| (field.slot, value)))),
+            None => extra_name(name, setting).and_then(|name| {
+                extra.extend(extra_value(raw, setting)?.map(|value| (name, value)));
+                Ok(())
+            }),
+        };
+        if let Err(fault) = read {
+            findings.reject(index, &format!("data.{name}"), fault);
+        }
+    }
+    let was_sent = |name: &str| {
+        fields.iter().any(|(sent, raw)| sent == name && !matches!(raw.get(), "null" | "\"\""))
+    };
+    for field in event_type.fields().filter(|field| field.required) {
+        if values.get(field.slot).is_none() && !was_sent(field.name) {
+            let message = format!("{} needs it", event_type.name);
+            findings.reject(
+                index,
+                &format!("data.{}", field.name),
+                Fault::new(code::MISSING_FIELD, message),
+            );
+        }
+    }
+    values
+}
+
+/// Refuses too many fields, and names that stand twice (which of the two was meant is anyone's guess).
+pub(super) fn check_field_count(
+    fields: &[(Cow<'_, str>, &RawValue)],
+    part: &str,
+    index: usize,
+    findings: &mut Findings,
+) -> bool {
+    if fields.len() > MAX_FIELDS {
+        let message = format!("more than {MAX_FIELDS} fields");
+        findings.reject(index, part, Fault::new(code::TOO_MANY_FIELDS, message));
+        return false;
+    }
+    for (position, (name, _)) in fields.iter().enumerate() {
+        if fields[..position].iter().any(|(earlier, _)| earlier == name) {
+            let fault = Fault::new(code::DUPLICATE_FIELD, "stands twice in the event");
+            findings.reject(index, &format!("{part}.{name}"), fault);
+        }
+    }
+    true
+}
+
+/// The name of an extra field.
+pub(super) fn extra_name<'a>(name: &str, setting: Setting<'a>) -> Result<&'a str, Fault> {
+    if name.len() > EXTRA_NAME_BYTES {
+        let message = format!("the field's name is longer than {EXTRA_NAME_BYTES} bytes");
+        return Err(Fault::new(code::TOO_LONG, message));
+    }
+    Ok(setting.arena.alloc_str(name))
+}
+
+/// A field that the catalogue does not know, as text: strings as they are, everything else as JSON; none for null.
+pub(super) fn extra_value<'a>(raw: &'a RawValue, setting: Setting<'a>) -> Result<Option<&'a str>, Fault> {
+    let text = raw.get();
+    let value = match text.as_bytes().first() {
+        Some(b'n') => return Ok(None),
+        Some(b'"') => mask::clean(decode_text(raw, setting.arena)?, setting.arena),
+        Some(b'{' | b'[') => mask::clean(text, setting.arena),
+        _ => text,
+    };
+    if value.len() > EXTRA_VALUE_BYTES {
+        return Err(Fault::new(code::TOO_LONG, format!("longer than {EXTRA_VALUE_BYTES} bytes")));
+    }
+    Ok(Some(value))
+}
