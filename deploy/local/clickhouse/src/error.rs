@@ -145,6 +145,10 @@ impl Exception {
         Self::new(48, "NOT_IMPLEMENTED", format!("Unsupported Content-Encoding: {name}"))
     }
 
+    pub(crate) fn not_implemented(message: impl AsRef<str>) -> Self {
+        Self::new(48, "NOT_IMPLEMENTED", message)
+    }
+
     pub(crate) fn incomplete_body(error: impl std::fmt::Display) -> Self {
         Self::new(23, "CANNOT_READ_FROM_ISTREAM", format!("Cannot read the request's body: {error}"))
     }

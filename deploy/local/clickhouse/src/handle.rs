@@ -6,6 +6,7 @@ use crate::conduct::{Answer, Conduct, SessionEnd};
 use crate::engine::Engine;
 use crate::error::Exception;
 use crate::execute::{Job, start};
+use crate::multipart;
 use crate::receive::{BodyOptions, Received, receive};
 use crate::request::{Request, url_parameters};
 use crate::respond::{ResponseBody, ServerFacts};
@@ -14,7 +15,7 @@ use crate::settings::SettingsTable;
 use crate::sql::lexer::{Lexer, Token};
 use crate::sql::{settings_clause, statement};
 use hyper::body::Incoming;
-use hyper::{Method, Response, StatusCode};
+use hyper::{HeaderMap, Method, Response, StatusCode};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -58,17 +59,26 @@ impl Server {
         if request.uri().query().is_none_or(str::is_empty) && *request.method() != Method::POST {
             return self.facts.plain(StatusCode::OK, "Ok.\n");
         }
+        let started = Instant::now();
         let (head, body) = request.into_parts();
-        let parameters = url_parameters(&head.uri);
-        let read = self.users.authenticate(&head.headers, &parameters).and_then(|user| {
-            let request = Request::read(&head.method, &head.headers, &parameters, &user)?;
-            Ok((user, request))
-        });
-        let (user, request) = match read {
-            Ok(read) => read,
+        let mut parameters = url_parameters(&head.uri);
+        let user = match self.users.authenticate(&head.headers, &parameters) {
+            Ok(user) => user,
             Err(error) => return self.facts.exception(&error, None),
         };
-        let started = Instant::now();
+        let mut body = Some(body);
+        if let Some(boundary) = multipart::boundary(&head.headers)
+            && let Some(body) = body.take()
+        {
+            match self.read_fields(&head.headers, body, &boundary).await {
+                Ok(fields) => parameters.extend(fields),
+                Err(error) => return self.facts.exception(&error, None),
+            }
+        }
+        let request = match Request::read(&head.method, &head.headers, &parameters) {
+            Ok(request) => request,
+            Err(error) => return self.facts.exception(&error, None),
+        };
         let options = BodyOptions {
             query: request.query.clone(),
             framed: request.framed_body,
@@ -83,6 +93,22 @@ impl Server {
             Ok((answer, format)) => self.facts.answer(answer, &request, &format, started),
             Err(error) => self.facts.exception(&error, Some(&request)),
         }
+    }
+
+    async fn read_fields(
+        &self,
+        headers: &HeaderMap,
+        body: Incoming,
+        boundary: &str,
+    ) -> Result<Vec<(String, String)>, Exception> {
+        let options = BodyOptions {
+            query: String::new(),
+            framed: false,
+            may_insert: false,
+            directory: self.temporary.clone(),
+        };
+        let received = receive(headers, Some(body), options).await?;
+        multipart::fields(&received.text, boundary)
     }
 
     async fn run(

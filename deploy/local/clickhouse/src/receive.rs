@@ -70,13 +70,11 @@ pub(crate) struct BodyOptions {
 /// Reads the whole body.
 pub(crate) async fn receive(
     headers: &HeaderMap,
-    body: Incoming,
+    body: Option<Incoming>,
     options: BodyOptions,
 ) -> Result<Received, Exception> {
     let mut text = options.query.clone().into_bytes();
-    if body.is_end_stream() {
-        return Ok(complete(text));
-    }
+    let Some(body) = body.filter(|body| !body.is_end_stream()) else { return Ok(complete(text)) };
     if !text.is_empty() {
         text.push(b'\n');
     }

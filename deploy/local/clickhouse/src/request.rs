@@ -1,6 +1,5 @@
 //! What a request asks for, by its URL and headers, before its body is read.
 
-use crate::authenticate::User;
 use crate::error::Exception;
 use crate::settings::{Setting, is_setting};
 use hyper::header::ACCEPT_ENCODING;
@@ -24,6 +23,7 @@ pub(crate) enum Encoding {
     Deflate,
     Brotli,
     Zstd,
+    Lz4,
 }
 
 impl Encoding {
@@ -33,6 +33,7 @@ impl Encoding {
             Self::Deflate => "deflate",
             Self::Brotli => "br",
             Self::Zstd => "zstd",
+            Self::Lz4 => "lz4",
         }
     }
 }
@@ -83,7 +84,6 @@ impl Request {
         method: &Method,
         headers: &HeaderMap,
         parameters: &[(String, String)],
-        user: &User,
     ) -> Result<Self, Exception> {
         let last =
             |name: &str| parameters.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.clone());
@@ -104,10 +104,9 @@ impl Request {
             .iter()
             .filter_map(|(name, value)| {
                 let name = name.strip_prefix("param_")?;
-                Some((name.to_owned(), unescape(value)))
+                Some((name.to_owned(), value.clone().into_bytes()))
             })
             .collect();
-        tracing::trace!(user = user.name, "request read");
         Ok(Self {
             query: last("query").unwrap_or_default(),
             database: filled(last("database").or_else(|| header("x-clickhouse-database"))),
@@ -118,16 +117,17 @@ impl Request {
             session: read_session(&last)?,
             framed_response: is_on("compress"),
             framed_body: is_on("decompress"),
-            encoding: if is_on("enable_http_compression") { accepted_encoding(headers) } else { None },
+            // On by default in this engine's release.
+            encoding: if last("enable_http_compression").is_none_or(|value| value != "0" && value != "false")
+            {
+                accepted_encoding(headers)
+            } else {
+                None
+            },
             wait_for_end: is_on("wait_end_of_query"),
             reading_only: method == Method::GET || method == Method::HEAD,
         })
     }
-}
-
-/// Parameters travel escaped as in TabSeparated; the engine takes their plain values and escapes on its own.
-fn unescape(value: &str) -> Vec<u8> {
-    value.as_bytes().to_vec()
 }
 
 fn read_session(last: &impl Fn(&str) -> Option<String>) -> Result<Option<SessionRequest>, Exception> {
@@ -153,7 +153,7 @@ fn accepted_encoding(headers: &HeaderMap) -> Option<Encoding> {
         .filter(|part| !part.replace(' ', "").ends_with(";q=0"))
         .map(|part| part.split(';').next().unwrap_or_default().trim())
         .collect();
-    [Encoding::Zstd, Encoding::Gzip, Encoding::Brotli, Encoding::Deflate]
+    [Encoding::Zstd, Encoding::Lz4, Encoding::Gzip, Encoding::Brotli, Encoding::Deflate]
         .into_iter()
         .find(|encoding| names.contains(&encoding.name()))
 }
@@ -161,7 +161,6 @@ fn accepted_encoding(headers: &HeaderMap) -> Option<Encoding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::authenticate::Role;
     use hyper::header::HeaderValue;
 
     #[test]
@@ -171,10 +170,8 @@ mod tests {
             .expect("a URI");
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("br;q=0, gzip, deflate"));
-        let user = User { name: "default".to_owned(), role: Role::Reader };
-        let mut parameters = url_parameters(&uri);
-        parameters.push(("enable_http_compression".to_owned(), "1".to_owned()));
-        let request = Request::read(&Method::GET, &headers, &parameters, &user).expect("readable");
+        let parameters = url_parameters(&uri);
+        let request = Request::read(&Method::GET, &headers, &parameters).expect("readable");
         assert_eq!(request.query, "SELECT {x:String} +1");
         assert_eq!(request.parameters, [("x".to_owned(), b"a&b".to_vec())]);
         assert_eq!(request.settings[0], ("max_threads".to_owned(), "2".to_owned()));

@@ -15,7 +15,7 @@ use hyper::body::Frame;
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 use std::collections::HashMap;
-use std::io;
+use std::io::{self, Write};
 use std::time::Instant;
 use tokio::io::AsyncRead;
 use tokio_util::io::{ReaderStream, StreamReader};
@@ -183,13 +183,38 @@ fn encode(
     let Some(encoding) = encoding else {
         return StreamBody::new(bytes.map(|chunk| chunk.map(Frame::data))).boxed_unsync();
     };
+    if encoding == Encoding::Lz4 {
+        return StreamBody::new(lz4_frame(bytes).map(|chunk| chunk.map(Frame::data))).boxed_unsync();
+    }
     let reader = StreamReader::new(bytes);
     let packed: Box<dyn AsyncRead + Send + Unpin> = match encoding {
         Encoding::Gzip => Box::new(GzipEncoder::with_quality(reader, Level::Fastest)),
         Encoding::Deflate => Box::new(ZlibEncoder::with_quality(reader, Level::Fastest)),
         Encoding::Brotli => Box::new(BrotliEncoder::with_quality(reader, Level::Fastest)),
-        Encoding::Zstd => Box::new(ZstdEncoder::with_quality(reader, Level::Fastest)),
+        Encoding::Zstd | Encoding::Lz4 => Box::new(ZstdEncoder::with_quality(reader, Level::Fastest)),
     };
     let chunks = ReaderStream::with_capacity(packed, 64 << 10);
     StreamBody::new(chunks.map(|chunk| chunk.map(Frame::data))).boxed_unsync()
+}
+
+/// Packs a stream into one LZ4 frame, flushed with every chunk.
+fn lz4_frame(
+    bytes: impl Stream<Item = io::Result<Bytes>> + Send + Unpin + 'static,
+) -> impl Stream<Item = io::Result<Bytes>> + Send {
+    let encoder = lz4_flex::frame::FrameEncoder::new(Vec::new());
+    stream::try_unfold((bytes, Some(encoder)), |(mut bytes, encoder)| async move {
+        let Some(mut encoder) = encoder else { return Ok(None) };
+        match bytes.next().await {
+            Some(chunk) => {
+                encoder.write_all(&chunk?)?;
+                encoder.flush()?;
+                let packed = std::mem::take(encoder.get_mut());
+                Ok(Some((Bytes::from(packed), (bytes, Some(encoder)))))
+            }
+            None => {
+                let rest = encoder.finish().map_err(io::Error::other)?;
+                Ok(Some((Bytes::from(rest), (bytes, None))))
+            }
+        }
+    })
 }

@@ -53,7 +53,7 @@ const HANDLER_SETTINGS: &[&str] = &[
 ];
 
 /// Settings that name files or hosts: for nobody.
-const OUTSIDE_SETTINGS: &[&str] = &[
+pub(crate) const OUTSIDE_SETTINGS: &[&str] = &[
     "output_format_schema",
     "format_schema",
     "format_schema_source",

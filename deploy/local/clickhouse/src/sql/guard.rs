@@ -5,6 +5,7 @@
 
 use super::lexer::{Kind, Token};
 use crate::error::Exception;
+use crate::settings::OUTSIDE_SETTINGS;
 
 /// Functions that reach outside; compared in lower case.
 const OUTSIDE_FUNCTIONS: &[&str] = &[
@@ -115,6 +116,7 @@ const REFUSED_STATEMENTS: &[&str] =
 pub(crate) fn check(tokens: &[Token<'_>]) -> Result<(), Exception> {
     check_first_words(tokens)?;
     let mut defines = false;
+    let of_dictionary = tokens.iter().take(6).any(|token| token.is_word("DICTIONARY"));
     for (index, token) in tokens.iter().enumerate() {
         let next = tokens.get(index + 1);
         let follows = |word: &str| next.is_some_and(|next| next.is_word(word));
@@ -134,8 +136,12 @@ pub(crate) fn check(tokens: &[Token<'_>]) -> Result<(), Exception> {
         if defines && token.is_word("ENGINE") {
             check_engine(&tokens[index + 1..])?;
         }
-        if defines && token.is_word("SOURCE") && next.is_some_and(|next| next.is_sign(b'(')) {
+        if of_dictionary && token.is_word("SOURCE") && next.is_some_and(|next| next.is_sign(b'(')) {
             check_dictionary_source(tokens.get(index + 2))?;
+        }
+        let set = next.is_some_and(|next| next.is_sign(b'='));
+        if set && token.name().is_some_and(|name| OUTSIDE_SETTINGS.contains(&name.as_str())) {
+            return Err(Exception::access_denied("a setting that names a file or host is not allowed here."));
         }
         check_function(tokens, index)?;
     }
@@ -247,6 +253,7 @@ mod tests {
             "CREATE TABLE t (a Int8) ENGINE = File(CSV)",
             "CREATE TABLE t (a Int8) ENGINE URL('http://x', CSV)",
             "CREATE DICTIONARY d (a Int8) PRIMARY KEY a SOURCE(EXECUTABLE(COMMAND 'x'))",
+            "SELECT 1 FORMAT Protobuf SETTINGS format_schema = '/etc/passwd:M'",
             "SYSTEM SHUTDOWN",
             "system kill",
             "DETACH DATABASE system",
@@ -263,6 +270,7 @@ mod tests {
         for text in [
             "SELECT file, url FROM t WHERE url = 'file(1)' AND count(url) > 1",
             "SELECT icebergHash(1), cutQueryString(url)",
+            "CREATE TABLE source (source String) ENGINE = Memory",
             "CREATE TABLE t (url String) ENGINE = ReplacingMergeTree(revision) ORDER BY url",
             "CREATE DATABASE cx ENGINE = Atomic",
             "SELECT engine FROM system.tables WHERE engine = name",
