@@ -65,7 +65,10 @@ async fn the_official_crate_finds_clickhouse() {
             .with_setting("insert_deduplicate", "1")
             .with_setting("async_insert", "0")
             .with_setting("insert_deduplication_token", "cx.checkout:0:1-2");
-        insert.send("{\"id\":1000001,\"text\":\"a\\n\\nb\"}\n\n\n{\"id\":1000002,\"text\":\"c\"}\n".into()).await.expect("the bytes go out");
+        insert
+            .send("{\"id\":1000001,\"text\":\"a\\n\\nb\"}\n\n\n{\"id\":1000002,\"text\":\"c\"}\n".into())
+            .await
+            .expect("the bytes go out");
         insert.end().await.expect("the rows are stored");
     }
     let count: u64 =

@@ -87,7 +87,8 @@ impl Request {
         let feed = std::thread::spawn(move || drop(std::io::Write::write_all(&mut input, &body)));
         let output = child.wait_with_output().expect("curl ends");
         feed.join().expect("the body was offered");
-        let end = output.stdout.windows(4).position(|window| window == b"\r\n\r\n").unwrap_or(output.stdout.len());
+        let end =
+            output.stdout.windows(4).position(|window| window == b"\r\n\r\n").unwrap_or(output.stdout.len());
         let head = String::from_utf8_lossy(&output.stdout[..end]).into_owned();
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
         let body = output.stdout.get(end + 4..).unwrap_or_default().to_vec();
@@ -97,17 +98,55 @@ impl Request {
 
 /// Formats that carry their columns by name or position both ways, so that a result can go straight back in.
 const ROUND_TRIP: &[&str] = &[
-    "CSV", "CSVWithNames", "CSVWithNamesAndTypes", "TSV", "TSVWithNames", "TSVWithNamesAndTypes", "TabSeparated",
-    "TSKV", "Values", "JSON", "JSONCompact", "JSONColumns", "JSONColumnsWithMetadata", "JSONCompactColumns", "JSONEachRow",
-    "NDJSON", "JSONLines", "JSONStringsEachRow", "JSONCompactEachRow", "JSONCompactEachRowWithNamesAndTypes",
-    "JSONObjectEachRow", "BSONEachRow", "MsgPack", "Parquet", "Arrow", "ArrowStream", "ORC", "Avro", "Native",
-    "RowBinary", "RowBinaryWithNames", "RowBinaryWithNamesAndTypes", "CustomSeparated",
+    "CSV",
+    "CSVWithNames",
+    "CSVWithNamesAndTypes",
+    "TSV",
+    "TSVWithNames",
+    "TSVWithNamesAndTypes",
+    "TabSeparated",
+    "TSKV",
+    "Values",
+    "JSON",
+    "JSONCompact",
+    "JSONColumns",
+    "JSONColumnsWithMetadata",
+    "JSONCompactColumns",
+    "JSONEachRow",
+    "NDJSON",
+    "JSONLines",
+    "JSONStringsEachRow",
+    "JSONCompactEachRow",
+    "JSONCompactEachRowWithNamesAndTypes",
+    "JSONObjectEachRow",
+    "BSONEachRow",
+    "MsgPack",
+    "Parquet",
+    "Arrow",
+    "ArrowStream",
+    "ORC",
+    "Avro",
+    "Native",
+    "RowBinary",
+    "RowBinaryWithNames",
+    "RowBinaryWithNamesAndTypes",
+    "CustomSeparated",
 ];
 
 /// Formats for eyes and other machines.
 const OUTPUT_ONLY: &[&str] = &[
-    "Pretty", "PrettyCompact", "PrettyNoEscapes", "PrettySpace", "Vertical", "Markdown", "XML", "SQLInsert", "Null",
-    "JSONStrings", "JSONCompactStrings", "JSONEachRowWithProgress",
+    "Pretty",
+    "PrettyCompact",
+    "PrettyNoEscapes",
+    "PrettySpace",
+    "Vertical",
+    "Markdown",
+    "XML",
+    "SQLInsert",
+    "Null",
+    "JSONStrings",
+    "JSONCompactStrings",
+    "JSONEachRowWithProgress",
 ];
 
 #[test]
@@ -118,11 +157,14 @@ fn every_format_goes_out_whole_and_comes_back_in() {
     // More than the server holds back before it streams, with blank lines in the data.
     server.write("INSERT INTO source SELECT number, number / 8, concat('line\\n\\n', toString(number), '\\', \"x\"'), if(number % 3 = 0, NULL, toString(number)), toDateTime('2026-11-22 00:00:00', 'UTC') + number FROM numbers(150000)");
     let fingerprint = |table: &str| {
-        server.read(&format!("SELECT count(), groupBitXor(cityHash64(id, score, text, ifNull(note, 'none'), at)) FROM {table}"))
+        server.read(&format!(
+            "SELECT count(), groupBitXor(cityHash64(id, score, text, ifNull(note, 'none'), at)) FROM {table}"
+        ))
     };
     let wanted = fingerprint("source");
     for format in ROUND_TRIP {
-        let out = Request::new(&server).body(format!("SELECT * FROM source ORDER BY id FORMAT {format}")).send();
+        let out =
+            Request::new(&server).body(format!("SELECT * FROM source ORDER BY id FORMAT {format}")).send();
         assert_eq!((out.status, out.exit), (200, 0), "{format}");
         assert_eq!(out.header("X-ClickHouse-Format"), Some(*format));
         server.write("CREATE OR REPLACE TABLE target AS source");
@@ -137,7 +179,8 @@ fn every_format_goes_out_whole_and_comes_back_in() {
         assert!(summary.contains("\"written_rows\":\"150000\""), "{format}: {summary}");
     }
     for format in OUTPUT_ONLY {
-        let out = Request::new(&server).parameter("default_format", format).body("SELECT * FROM source").send();
+        let out =
+            Request::new(&server).parameter("default_format", format).body("SELECT * FROM source").send();
         assert_eq!((out.status, out.exit), (200, 0), "{format}");
         assert_eq!(out.header("X-ClickHouse-Format"), Some(*format));
     }
@@ -199,7 +242,11 @@ fn headers_statuses_and_texts_are_those_of_clickhouse() {
     let head = Request::new(&server).path("/ping").argument("--head").send();
     assert_eq!(head.status, 200);
 
-    let answer = Request::new(&server).parameter("query", "SELECT {x:Array(String)}").parameter("param_x", "['a\\'b','c']").parameter("query_id", "my-id").send();
+    let answer = Request::new(&server)
+        .parameter("query", "SELECT {x:Array(String)}")
+        .parameter("param_x", "['a\\'b','c']")
+        .parameter("query_id", "my-id")
+        .send();
     assert_eq!((answer.status, answer.text().as_str()), (200, "['a\\'b','c']\n"));
     assert_eq!(answer.header("X-ClickHouse-Query-Id"), Some("my-id"));
     assert_eq!(answer.header("X-ClickHouse-Format"), Some("TabSeparated"));
@@ -234,11 +281,20 @@ fn headers_statuses_and_texts_are_those_of_clickhouse() {
     }
     let missing = Request::new(&server).writer().body("INSERT INTO missing FORMAT CSV\n1\n").send();
     assert_eq!((missing.status, missing.header("X-ClickHouse-Exception-Code")), (404, Some("60")));
-    let get = Request::new(&server).writer().parameter("query", "CREATE TABLE x (a Int8) ENGINE = Memory").send();
+    let get =
+        Request::new(&server).writer().parameter("query", "CREATE TABLE x (a Int8) ENGINE = Memory").send();
     assert_eq!(get.header("X-ClickHouse-Exception-Code"), Some("164"));
     for (user, password) in [("reader", "wrong"), ("nobody", ""), (WRITER, "")] {
-        let answer = Request::new(&server).parameter("user", user).parameter("password", password).body("SELECT 1").send();
-        assert_eq!((answer.status, answer.header("X-ClickHouse-Exception-Code")), (403, Some("516")), "{user}");
+        let answer = Request::new(&server)
+            .parameter("user", user)
+            .parameter("password", password)
+            .body("SELECT 1")
+            .send();
+        assert_eq!(
+            (answer.status, answer.header("X-ClickHouse-Exception-Code")),
+            (403, Some("516")),
+            "{user}"
+        );
     }
     let unknown = Request::new(&server).parameter("no_such_setting", "1").body("SELECT 1").send();
     assert_eq!((unknown.status, unknown.header("X-ClickHouse-Exception-Code")), (404, Some("115")));
@@ -256,12 +312,21 @@ fn headers_statuses_and_texts_are_those_of_clickhouse() {
 fn sessions_are_kept_locked_and_checked() {
     let directory = tempfile::tempdir().expect("a directory");
     let server = TestServer::start(directory.path());
-    let ask = |session: &str, statement: &str| Request::new(&server).parameter("session_id", session).body(statement).send();
+    let ask = |session: &str, statement: &str| {
+        Request::new(&server).parameter("session_id", session).body(statement).send()
+    };
     assert_eq!(ask("a", "SET session_timezone = 'Asia/Tokyo', max_result_rows = 0").status, 200);
     assert_eq!(ask("a", "USE system").status, 200);
-    assert_eq!(ask("a", "SELECT timezone(), currentDatabase(), getSetting('max_result_rows') > 0").text(), "Asia/Tokyo\tsystem\t1\n");
+    assert_eq!(
+        ask("a", "SELECT timezone(), currentDatabase(), getSetting('max_result_rows') > 0").text(),
+        "Asia/Tokyo\tsystem\t1\n"
+    );
     assert_eq!(ask("b", "SELECT timezone() = 'Asia/Tokyo', currentDatabase()").text(), "0\tdefault\n");
-    let checked = Request::new(&server).parameter("session_id", "never").parameter("session_check", "1").body("SELECT 1").send();
+    let checked = Request::new(&server)
+        .parameter("session_id", "never")
+        .parameter("session_check", "1")
+        .body("SELECT 1")
+        .send();
     assert_eq!(checked.header("X-ClickHouse-Exception-Code"), Some("372"));
     std::thread::scope(|scope| {
         scope.spawn(|| ask("slow", "SELECT sleep(2)"));

@@ -20,7 +20,10 @@ fn what_was_acknowledged_survives_kill_nine() {
         running.kill();
         let next = TestServer::start(directory.path());
         let expected = (round + 1) * 20_000;
-        assert_eq!(next.read("SELECT count(), uniqExact(a) FROM kept.rows"), format!("{expected}\t{expected}\n"));
+        assert_eq!(
+            next.read("SELECT count(), uniqExact(a) FROM kept.rows"),
+            format!("{expected}\t{expected}\n")
+        );
         // A repeated token adds nothing, even after the kill.
         next.write("INSERT INTO kept.rows SETTINGS insert_deduplication_token = 'part-0' SELECT number FROM numbers(0, 1000)");
         assert_eq!(next.read("SELECT count() FROM kept.rows"), format!("{expected}\n"));
@@ -42,8 +45,12 @@ fn bodies_and_results_larger_than_any_buffer_pass() {
     }
     let stored = Request::new(&server).writer().body(&body).send();
     assert_eq!(stored.status, 200, "{}", stored.text());
-    assert_eq!(server.read("SELECT count(), sum(a), uniqExact(b) FROM large"), format!("{rows}\t{}\t1\n", rows * (rows - 1) / 2));
-    let back = Request::new(&server).writer().body("SELECT a, b FROM large ORDER BY a FORMAT RowBinary").send();
+    assert_eq!(
+        server.read("SELECT count(), sum(a), uniqExact(b) FROM large"),
+        format!("{rows}\t{}\t1\n", rows * (rows - 1) / 2)
+    );
+    let back =
+        Request::new(&server).writer().body("SELECT a, b FROM large ORDER BY a FORMAT RowBinary").send();
     assert_eq!((back.status, back.body.len()), (200, body.len() - 42));
     assert!(back.body == body[42..], "the result is what went in");
     let limited = Request::new(&server).body("SELECT number FROM numbers(20000000) FORMAT RowBinary").send();
@@ -60,7 +67,11 @@ fn queries_run_side_by_side_and_the_queue_is_bounded() {
             scope.spawn(|| assert_eq!(server.read("SELECT sleep(2)"), "0\n"));
         }
     });
-    assert!(started.elapsed() < Duration::from_secs(15), "twelve sleeps of two seconds took {:?}", started.elapsed());
+    assert!(
+        started.elapsed() < Duration::from_secs(15),
+        "twelve sleeps of two seconds took {:?}",
+        started.elapsed()
+    );
     // A client that goes away takes its query with it, whether it computes or writes.
     for statement in [
         "SELECT count() AS abandoned FROM numbers(1000000000000) WHERE NOT ignore(sipHash64(number))",

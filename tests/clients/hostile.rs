@@ -77,7 +77,13 @@ fn nothing_reaches_outside_and_nothing_ends_the_process() {
         let answer = Request::new(&server).writer().body(&noise).send();
         assert_ne!(answer.status, 0, "no answer to {:?}", String::from_utf8_lossy(&noise));
     }
-    for parameters in ["/?query=%00%ff%27", "/?query", "/?&&&=", "/?param_=x&query=SELECT%201", "/?database=no%60pe&query=SELECT%201"] {
+    for parameters in [
+        "/?query=%00%ff%27",
+        "/?query",
+        "/?&&&=",
+        "/?param_=x&query=SELECT%201",
+        "/?database=no%60pe&query=SELECT%201",
+    ] {
         assert_ne!(Request::new(&server).path(parameters).send().status, 0, "{parameters}");
     }
     assert!(server.is_alive());
@@ -125,7 +131,10 @@ fn readers_cannot_lift_their_limits_and_habits_are_not_refused() {
         .body("SELECT getSetting('max_execution_time'), timezone(), toUInt64(1)")
         .send();
     assert_eq!(honoured.text(), "[7, \"Europe\\/Berlin\", \"1\"]\n");
-    let limited = Request::new(&server).parameter("max_execution_time", "1").body("SELECT count() FROM numbers(1000000000000) WHERE NOT ignore(sipHash64(number))").send();
+    let limited = Request::new(&server)
+        .parameter("max_execution_time", "1")
+        .body("SELECT count() FROM numbers(1000000000000) WHERE NOT ignore(sipHash64(number))")
+        .send();
     assert_eq!((limited.status, limited.header("X-ClickHouse-Exception-Code")), (408, Some("159")));
     let memory = Request::new(&server).body("SELECT groupArray(number) FROM numbers(1000000000)").send();
     assert_eq!(memory.header("X-ClickHouse-Exception-Code"), Some("241"));

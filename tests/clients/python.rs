@@ -11,7 +11,15 @@ const REQUIREMENTS: &str = include_str!("python/requirements.txt");
 fn packages() -> PathBuf {
     let directory = once("python-clients", &[("requirements.txt", REQUIREMENTS)], |directory| {
         run(Command::new("python3")
-            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--target"])
+            .args([
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                "--no-input",
+                "--target",
+            ])
             .arg(directory.join("packages"))
             .arg("--requirement")
             .arg(directory.join("requirements.txt")));
@@ -28,7 +36,13 @@ fn clickhouse_connect_pandas_and_sqlalchemy_find_clickhouse() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/python/check.py");
     let output = run(Command::new("python3")
         .arg(script)
-        .args([&server.address.ip().to_string(), &server.address.port().to_string(), WRITER, PASSWORD, "python"])
+        .args([
+            &server.address.ip().to_string(),
+            &server.address.port().to_string(),
+            WRITER,
+            PASSWORD,
+            "python",
+        ])
         .env("PYTHONPATH", packages)
         .env("PYTHONDONTWRITEBYTECODE", "1"));
     assert!(output.contains("all held"), "{output}");

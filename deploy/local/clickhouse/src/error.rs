@@ -50,16 +50,22 @@ impl Exception {
 
     /// Reads the code out of the engine's error text.
     pub(crate) fn from_engine(text: &str) -> Self {
-        let text = text.trim();
+        let text = unwrap_repeated(text.trim());
         let code = text
             .strip_prefix("Code: ")
             .and_then(|rest| rest.split(|character: char| !character.is_ascii_digit()).next())
             .and_then(|digits| digits.parse().ok());
         match code {
-            Some(code) => Self { code, text: text.to_owned() },
+            Some(code) => Self { code, text },
             None if text.is_empty() => Self::cancelled(),
             None => Self::new(1001, "STD_EXCEPTION", text),
         }
+    }
+
+    pub(crate) fn no_input_function() -> Self {
+        let message =
+            "the function input is not supported here; name the columns and their order in the INSERT.";
+        Self::new(48, "NOT_IMPLEMENTED", message)
     }
 
     pub(crate) fn bad_arguments(message: impl AsRef<str>) -> Self {
@@ -174,6 +180,24 @@ impl Exception {
     }
 }
 
+/// The engine wraps some errors in themselves, once for its client and once for its server, and tells where the server put
+/// an INSERT's data; a client sees such an error once and by itself.
+fn unwrap_repeated(text: &str) -> String {
+    let mut text = text.to_owned();
+    while let Some(prefix_end) = text.find("DB::Exception: ").map(|at| at + "DB::Exception: ".len())
+        && text[prefix_end..].starts_with(&text[..prefix_end])
+        && let Some(version) = text.rfind(" (version ")
+    {
+        text = text[prefix_end..version].to_owned();
+    }
+    if let Some(start) = text.find(": (in file/uri /proc/self/fd/")
+        && let Some(length) = text[start..].find(')')
+    {
+        text.replace_range(start..=start + length, "");
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,6 +209,14 @@ mod tests {
         assert_eq!((unknown.code, unknown.status()), (60, StatusCode::NOT_FOUND));
         assert_eq!(Exception::from_engine("Code: 62. DB::Exception: x").status(), StatusCode::BAD_REQUEST);
         assert_eq!(Exception::from_engine("something else").code, 1001);
+        let wrapped = "Code: 73. DB::Exception: Code: 73. DB::Exception: Unknown format Nosuch. (UNKNOWN_FORMAT) (version 26.7.2.1). (UNKNOWN_FORMAT)";
+        let wrapped = Exception::from_engine(wrapped);
+        assert_eq!(wrapped.text, "Code: 73. DB::Exception: Unknown format Nosuch. (UNKNOWN_FORMAT)");
+        let in_file = "Code: 27. DB::Exception: Cannot parse: (at row 1)\n: (in file/uri /proc/self/fd/52): While reading. (X)";
+        assert_eq!(
+            Exception::from_engine(in_file).text,
+            "Code: 27. DB::Exception: Cannot parse: (at row 1)\n: While reading. (X)"
+        );
         assert_eq!(Exception::authentication_failed("x").status(), StatusCode::FORBIDDEN);
     }
 }

@@ -23,7 +23,8 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-const HEADER_TIME: Duration = Duration::from_secs(10);
+/// Also how long an idle connection is kept; clients give idle connections up sooner.
+const HEADER_TIME: Duration = Duration::from_secs(30);
 const DRAIN_TIME: Duration = Duration::from_secs(10);
 /// Names and parameters of a URL; queries belong into the body beyond this.
 const MAX_HEADER_BYTES: usize = 1 << 20;

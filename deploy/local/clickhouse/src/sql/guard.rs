@@ -139,6 +139,13 @@ pub(crate) fn check(tokens: &[Token<'_>]) -> Result<(), Exception> {
         if of_dictionary && token.is_word("SOURCE") && next.is_some_and(|next| next.is_sign(b'(')) {
             check_dictionary_source(tokens.get(index + 2))?;
         }
+        if token.is_word("FROM")
+            && follows("input")
+            && tokens.get(index + 2).is_some_and(|sign| sign.is_sign(b'('))
+        {
+            // The engine would read the data from the server's own standard input, and find none.
+            return Err(Exception::no_input_function());
+        }
         let set = next.is_some_and(|next| next.is_sign(b'='));
         if set && token.name().is_some_and(|name| OUTSIDE_SETTINGS.contains(&name.as_str())) {
             return Err(Exception::access_denied("a setting that names a file or host is not allowed here."));
@@ -254,6 +261,7 @@ mod tests {
             "CREATE TABLE t (a Int8) ENGINE URL('http://x', CSV)",
             "CREATE DICTIONARY d (a Int8) PRIMARY KEY a SOURCE(EXECUTABLE(COMMAND 'x'))",
             "SELECT 1 FORMAT Protobuf SETTINGS format_schema = '/etc/passwd:M'",
+            "INSERT INTO t SELECT * FROM input('a Int8') FORMAT CSV",
             "SYSTEM SHUTDOWN",
             "system kill",
             "DETACH DATABASE system",
