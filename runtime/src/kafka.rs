@@ -51,6 +51,8 @@ pub fn producer(settings: &KafkaSettings, client_id: &str) -> Result<ClientConfi
         .set("acks", "all")
         .set("enable.idempotence", "true")
         .set("compression.type", "lz4")
+        // The partitioner of every other Kafka client: a key lies in the same partition whoever writes it.
+        .set("partitioner", "murmur2_random")
         .set("queue.buffering.max.messages", "1000000")
         // Retry delays: a transaction that meets the previous one's end waits this long (CONCURRENT_TRANSACTIONS).
         .set("retry.backoff.ms", "20");

@@ -1,0 +1,376 @@
+//! Cells: what a series counted within some span of time, as numbers that add and subtract exactly.
+//!
+//! The same type is a delta on its way from measure to roll up, a minute, an hour, a day, and the sum of a window. `touched`
+//! counts the minutes that hold an entry: a window's row exists exactly while one of its minutes was touched, even if a
+//! correction brought its numbers back to zero, and a sum that loses a minute again forgets what came with it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use touchstream_schemas::log_buckets;
+use touchstream_schemas::money::Money;
+use touchstream_schemas::panes::{
+    Bucket, CheckoutCounts, QualityCounts, ReasonCounts, ResponseCounts, Scores, StepCounts,
+};
+use touchstream_schemas::windows::Percentiles;
+
+/// Counts of log buckets, in rising order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Buckets(BTreeMap<i32, i64>);
+
+impl Buckets {
+    /// Counts `milliseconds` `times` over (negative takes back).
+    pub fn count(&mut self, milliseconds: i64, times: i64) {
+        self.add_at(log_buckets::index_of(milliseconds), times);
+    }
+
+    /// Number of values and the percentiles that windows show.
+    #[must_use]
+    pub fn percentiles(&self) -> Percentiles {
+        let buckets = self.to_list();
+        let at = |percent| log_buckets::percentile(&buckets, percent);
+        Percentiles {
+            n: self.0.values().sum(),
+            p50_ms: at(50),
+            p75_ms: at(75),
+            p95_ms: at(95),
+            p99_ms: at(99),
+        }
+    }
+
+    /// As they travel.
+    #[must_use]
+    pub fn to_list(&self) -> Vec<Bucket> {
+        self.0.iter().map(|(index, count)| Bucket { index: *index, count: *count }).collect()
+    }
+
+    fn from_list(list: &[Bucket]) -> Buckets {
+        let mut buckets = Buckets::default();
+        for bucket in list {
+            buckets.add_at(bucket.index, bucket.count);
+        }
+        buckets
+    }
+
+    fn add_at(&mut self, index: i32, count: i64) {
+        let total = self.0.entry(index).or_insert(0);
+        *total += count;
+        if *total == 0 {
+            self.0.remove(&index);
+        }
+    }
+
+    fn merge(&mut self, other: &Buckets, sign: i64) {
+        for (index, count) in &other.0 {
+            self.add_at(*index, sign * count);
+        }
+    }
+}
+
+/// One step of the funnel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StepCell {
+    /// Attempts with an outcome that reached the step.
+    pub reached: i64,
+    /// Abandoned attempts whose furthest step it is.
+    pub dropped: i64,
+    touched: i64,
+}
+
+/// One abandonment reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReasonCell {
+    /// Abandoned attempts.
+    pub attempts: i64,
+    /// Sum of their values, in ten-thousandths.
+    pub value: i64,
+    touched: i64,
+}
+
+/// A step by position and name, so that listing the steps puts them in order; steps without position come last.
+pub type StepKey = (i32, Arc<str>);
+/// Reason, its source, currency.
+pub type ReasonKey = (Arc<str>, Arc<str>, Arc<str>);
+
+/// Position in [`StepKey`] of a step that has none.
+pub const NO_POSITION: i32 = i32::MAX;
+
+/// Outcomes of checkout attempts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CheckoutCell {
+    /// Funnel.
+    pub steps: BTreeMap<StepKey, StepCell>,
+    /// Reasons.
+    pub reasons: BTreeMap<ReasonKey, ReasonCell>,
+    /// Purchases within 3 minutes.
+    pub within_3min: i64,
+    /// Purchases within 15 minutes.
+    pub within_15min: i64,
+    /// Durations of purchases.
+    pub durations: Buckets,
+}
+
+/// One response metric.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ResponseCell {
+    /// Waits that passed the service level.
+    pub breached: i64,
+    /// Answered waits.
+    pub durations: Buckets,
+}
+
+/// The numbers of one kind of metric.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Counts {
+    /// A score metric.
+    Scores(Scores),
+    /// Checkout outcomes.
+    Checkout(CheckoutCell),
+    /// A response metric.
+    Response(ResponseCell),
+    /// Data quality.
+    Quality(QualityCounts),
+}
+
+/// Numbers of a series over some span of time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cell {
+    /// The numbers.
+    pub counts: Counts,
+    touched: i64,
+}
+
+impl Counts {
+    fn zero_like(&self) -> Counts {
+        match self {
+            Counts::Scores(_) => Counts::Scores(Scores::default()),
+            Counts::Checkout(_) => Counts::Checkout(CheckoutCell::default()),
+            Counts::Response(_) => Counts::Response(ResponseCell::default()),
+            Counts::Quality(_) => Counts::Quality(QualityCounts::default()),
+        }
+    }
+}
+
+impl Cell {
+    /// A delta or an absolute state; nothing is touched yet.
+    #[must_use]
+    pub fn new(counts: Counts) -> Cell {
+        Cell { counts, touched: 0 }
+    }
+
+    /// The empty sum of cells of this kind.
+    #[must_use]
+    pub fn zero_like(&self) -> Cell {
+        Cell::new(self.counts.zero_like())
+    }
+
+    /// Whether a minute that was counted in is part of this sum.
+    #[must_use]
+    pub fn is_touched(&self) -> bool {
+        self.touched > 0
+    }
+
+    /// Marks as touched what `minute`, the cell that this delta is about to be added to, does not hold yet.
+    pub fn touch_what_is_new_in(&mut self, minute: Option<&Cell>) {
+        self.touched = i64::from(minute.is_none());
+        let Counts::Checkout(delta) = &mut self.counts else { return };
+        let held = match minute {
+            Some(Cell { counts: Counts::Checkout(held), .. }) => Some(held),
+            _ => None,
+        };
+        for (key, step) in &mut delta.steps {
+            step.touched = i64::from(!held.is_some_and(|held| held.steps.contains_key(key)));
+        }
+        for (key, reason) in &mut delta.reasons {
+            reason.touched = i64::from(!held.is_some_and(|held| held.reasons.contains_key(key)));
+        }
+    }
+
+    /// Adds another cell of the same kind.
+    pub fn add(&mut self, other: &Cell) {
+        self.merge(other, 1);
+    }
+
+    /// Takes another cell out again that was added before.
+    pub fn subtract(&mut self, other: &Cell) {
+        self.merge(other, -1);
+    }
+
+    fn merge(&mut self, other: &Cell, sign: i64) {
+        self.touched += sign * other.touched;
+        match (&mut self.counts, &other.counts) {
+            (Counts::Scores(into), Counts::Scores(from)) => {
+                into.answers += sign * from.answers;
+                into.top += sign * from.top;
+                into.middle += sign * from.middle;
+                into.bottom += sign * from.bottom;
+            }
+            (Counts::Checkout(into), Counts::Checkout(from)) => into.merge(from, sign),
+            (Counts::Response(into), Counts::Response(from)) => {
+                into.breached += sign * from.breached;
+                into.durations.merge(&from.durations, sign);
+            }
+            (Counts::Quality(into), Counts::Quality(from)) => {
+                into.accepted += sign * from.accepted;
+                into.late += sign * from.late;
+                into.duplicates += sign * from.duplicates;
+                into.non_human += sign * from.non_human;
+                into.repeated_transactions += sign * from.repeated_transactions;
+                into.without_attempt += sign * from.without_attempt;
+            }
+            (into, from) => unreachable!("one series holds one kind of metric, not {into:?} and {from:?}"),
+        }
+    }
+}
+
+impl ResponseCell {
+    /// As it travels.
+    #[must_use]
+    pub fn to_counts(&self) -> ResponseCounts {
+        ResponseCounts { breached: self.breached, durations: self.durations.to_list() }
+    }
+}
+
+impl CheckoutCell {
+    fn merge(&mut self, from: &CheckoutCell, sign: i64) {
+        for (key, step) in &from.steps {
+            let into = self.steps.entry(key.clone()).or_default();
+            into.reached += sign * step.reached;
+            into.dropped += sign * step.dropped;
+            into.touched += sign * step.touched;
+            if sign < 0 && into.touched == 0 && into.reached == 0 && into.dropped == 0 {
+                self.steps.remove(key);
+            }
+        }
+        for (key, reason) in &from.reasons {
+            let into = self.reasons.entry(key.clone()).or_default();
+            into.attempts += sign * reason.attempts;
+            into.value += sign * reason.value;
+            into.touched += sign * reason.touched;
+            if sign < 0 && into.touched == 0 && into.attempts == 0 && into.value == 0 {
+                self.reasons.remove(key);
+            }
+        }
+        self.within_3min += sign * from.within_3min;
+        self.within_15min += sign * from.within_15min;
+        self.durations.merge(&from.durations, sign);
+    }
+
+    /// As it travels.
+    #[must_use]
+    pub fn to_counts(&self) -> CheckoutCounts<'_> {
+        CheckoutCounts {
+            steps: self
+                .steps
+                .iter()
+                .map(|((position, name), step)| StepCounts {
+                    step: name,
+                    step_index: (*position != NO_POSITION).then_some(*position),
+                    reached: step.reached,
+                    dropped: step.dropped,
+                })
+                .collect(),
+            reasons: self.reasons().collect(),
+            within_3min: self.within_3min,
+            within_15min: self.within_15min,
+            durations: self.durations.to_list(),
+        }
+    }
+
+    /// The reasons as they travel.
+    pub fn reasons(&self) -> impl Iterator<Item = ReasonCounts<'_>> {
+        self.reasons.iter().map(|((reason, source, currency), cell)| ReasonCounts {
+            reason,
+            reason_source: source,
+            currency,
+            attempts: cell.attempts,
+            value: Money(cell.value),
+        })
+    }
+}
+
+/// Reads the numbers of a pane or minute record; `None` when it holds none.
+#[must_use]
+pub fn counts_of(
+    scores: Option<Scores>,
+    checkout: Option<&CheckoutCounts<'_>>,
+    response: Option<&ResponseCounts>,
+    quality: Option<QualityCounts>,
+    names: &mut Names,
+) -> Option<Counts> {
+    if let Some(scores) = scores {
+        return Some(Counts::Scores(scores));
+    }
+    if let Some(response) = response {
+        let durations = Buckets::from_list(&response.durations);
+        return Some(Counts::Response(ResponseCell { breached: response.breached, durations }));
+    }
+    if let Some(quality) = quality {
+        return Some(Counts::Quality(quality));
+    }
+    let checkout = checkout?;
+    let mut cell = CheckoutCell {
+        within_3min: checkout.within_3min,
+        within_15min: checkout.within_15min,
+        durations: Buckets::from_list(&checkout.durations),
+        ..CheckoutCell::default()
+    };
+    for step in &checkout.steps {
+        let key = (step.step_index.unwrap_or(NO_POSITION), names.get(step.step));
+        cell.steps.insert(key, StepCell { reached: step.reached, dropped: step.dropped, touched: 0 });
+    }
+    for reason in &checkout.reasons {
+        let key = (names.get(reason.reason), names.get(reason.reason_source), names.get(reason.currency));
+        cell.reasons.insert(key, ReasonCell { attempts: reason.attempts, value: reason.value.0, touched: 0 });
+    }
+    Some(Counts::Checkout(cell))
+}
+
+/// Names that are held once however often they occur.
+#[derive(Debug, Default)]
+pub struct Names(std::collections::HashSet<Arc<str>>);
+
+impl Names {
+    /// The shared copy of `name`.
+    pub fn get(&mut self, name: &str) -> Arc<str> {
+        if let Some(known) = self.0.get(name) {
+            return known.clone();
+        }
+        let shared: Arc<str> = name.into();
+        self.0.insert(shared.clone());
+        shared
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn funnel(step: &str, reached: i64) -> Cell {
+        let mut cell = CheckoutCell::default();
+        cell.steps.insert((1, step.into()), StepCell { reached, ..StepCell::default() });
+        Cell::new(Counts::Checkout(cell))
+    }
+
+    /// A minute corrected to zero keeps its row; a minute that leaves the sum takes its row along.
+    #[test]
+    fn touched_entries_stay_at_zero_until_their_minute_leaves() {
+        let mut minute: Option<Cell> = None;
+        for mut delta in [funnel("cart", 1), funnel("cart", -1)] {
+            delta.touch_what_is_new_in(minute.as_ref());
+            match &mut minute {
+                None => minute = Some(delta),
+                Some(minute) => minute.add(&delta),
+            }
+        }
+        let minute = minute.expect("two deltas were added");
+        let mut sum = minute.zero_like();
+        sum.add(&minute);
+        assert!(sum.is_touched());
+        let Counts::Checkout(checkout) = &sum.counts else { panic!("it is a funnel") };
+        assert_eq!(checkout.steps.len(), 1, "the step's row stays, at zero");
+        sum.subtract(&minute);
+        assert!(!sum.is_touched());
+        assert_eq!(sum, minute.zero_like());
+    }
+}

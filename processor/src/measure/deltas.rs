@@ -1,0 +1,115 @@
+//! Deltas: what one transaction changes, gathered per series and minute, so that a busy minute costs one pane.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use touchstream_schemas::panes::{NowCount, Pane};
+use touchstream_schemas::time::EventTime;
+
+use crate::cells::{Cell, Counts, NO_POSITION, StepKey};
+use crate::series::SeriesKey;
+
+/// Adds a fact's numbers or takes them back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sign {
+    /// The fact is valid now.
+    Plus,
+    /// The fact is no longer valid.
+    Minus,
+}
+
+#[derive(Debug, Default)]
+struct SeriesDelta {
+    minutes: BTreeMap<EventTime, Cell>,
+    now: BTreeMap<StepKey, i64>,
+}
+
+/// Changes that no pane carries yet.
+#[derive(Debug, Default)]
+pub struct Deltas(HashMap<SeriesKey, SeriesDelta>);
+
+impl Deltas {
+    /// `counts` happened, or did not happen after all, at `time`.
+    pub fn count(&mut self, series: &SeriesKey, time: EventTime, counts: Counts, sign: Sign) {
+        let cell = Cell::new(counts);
+        let sum = self.series(series).minutes.entry(time.minute()).or_insert_with(|| cell.zero_like());
+        match sign {
+            Sign::Plus => sum.add(&cell),
+            Sign::Minus => sum.subtract(&cell),
+        }
+    }
+
+    /// Something opened, or is no longer open; `position` is the step's.
+    pub fn open(&mut self, series: &SeriesKey, name: &Arc<str>, position: Option<i32>, sign: Sign) {
+        let key = (position.unwrap_or(NO_POSITION), name.clone());
+        let change = self.series(series).now.entry(key).or_insert(0);
+        *change += if sign == Sign::Plus { 1 } else { -1 };
+    }
+
+    /// Whether nothing changed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Hands out every change that did not cancel out, as panes, and forgets it. The minute is `None` for a change of what is open now.
+    ///
+    /// # Errors
+    /// The first error of `emit`; the changes are forgotten all the same (the transaction is lost with them).
+    pub fn drain<E>(
+        &mut self,
+        mut emit: impl FnMut(&SeriesKey, &Pane<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        for (series, delta) in self.0.drain() {
+            let mut pane = Pane {
+                tenant: &series.tenant,
+                metric: &series.metric,
+                detail: &series.detail,
+                touchpoint: &series.dimensions.touchpoint,
+                channel: &series.dimensions.channel,
+                device: &series.dimensions.device,
+                minute: None,
+                scores: None,
+                checkout: None,
+                response: None,
+                quality: None,
+                now: delta
+                    .now
+                    .iter()
+                    .filter(|(_, change)| **change != 0)
+                    .map(|((position, name), change)| NowCount {
+                        name,
+                        step_index: (*position != NO_POSITION).then_some(*position),
+                        count: *change,
+                    })
+                    .collect(),
+            };
+            if !pane.now.is_empty() {
+                emit(&series, &pane)?;
+                pane.now = Vec::new();
+            }
+            for (minute, cell) in &delta.minutes {
+                if *cell == cell.zero_like() {
+                    continue;
+                }
+                pane.minute = Some(*minute);
+                (pane.scores, pane.checkout, pane.response, pane.quality) = (None, None, None, None);
+                match &cell.counts {
+                    Counts::Scores(scores) => pane.scores = Some(*scores),
+                    Counts::Checkout(checkout) => pane.checkout = Some(checkout.to_counts()),
+                    Counts::Response(response) => pane.response = Some(response.to_counts()),
+                    Counts::Quality(quality) => pane.quality = Some(*quality),
+                }
+                emit(&series, &pane)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn series(&mut self, series: &SeriesKey) -> &mut SeriesDelta {
+        if !self.0.contains_key(series) {
+            self.0.insert(series.clone(), SeriesDelta::default());
+        }
+        self.0.get_mut(series).expect("it was inserted a line ago")
+    }
+}

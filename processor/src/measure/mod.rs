@@ -1,0 +1,140 @@
+//! Measure, the first stage: raw events → facts, deltas ([`deltas`]) and watermarks ([`watermark`]).
+//!
+//! Each raw partition is measured by itself ([`partition`]): decode → drop duplicates, late and non-human events, counted →
+//! add to its journey ([`journeys`]) by the rules of its family ([`checkout`], [`conversation`], [`feedback`]) → send out the difference.
+//! Promise: what is sent depends on the set of events, never on their order of arrival.
+
+pub mod checkout;
+pub mod conversation;
+pub mod deltas;
+mod emit;
+pub mod feedback;
+pub mod journeys;
+mod partition;
+pub mod watermark;
+
+use std::collections::BTreeMap;
+
+use touchstream_runtime::settings::Settings;
+use touchstream_schemas::duplicates::DuplicateLimits;
+use touchstream_schemas::event::Family;
+use touchstream_schemas::time::{EventTime, Millis};
+use touchstream_schemas::topics::Topics;
+
+use crate::metrics::Metrics;
+use crate::stage::{Committed, InputPartition, Output, Record, Stage, StageError};
+
+use emit::Emitter;
+use partition::{RawPartition, Shared};
+
+/// The first stage.
+#[derive(Debug)]
+pub struct Measure {
+    topics: Topics,
+    shared: Shared,
+    emitter: Emitter,
+    partitions: BTreeMap<InputPartition, RawPartition>,
+    /// Watermarks are sent at least this often while nothing else is.
+    idle_interval: Millis,
+}
+
+impl Measure {
+    /// A measuring stage without partitions. `pane_partitions` is the number of partitions of the panes topic.
+    #[must_use]
+    pub fn new(settings: &Settings, pane_partitions: i32, metrics: Metrics) -> Measure {
+        let topics = Topics::new(&settings.kafka.topic_prefix);
+        Measure {
+            shared: Shared::new(settings, metrics),
+            emitter: Emitter::new(topics.clone(), pane_partitions),
+            topics,
+            partitions: BTreeMap::new(),
+            idle_interval: Millis(1_000),
+        }
+    }
+}
+
+impl Stage for Measure {
+    fn name(&self) -> &'static str {
+        "measure"
+    }
+
+    fn inputs(&self) -> Vec<String> {
+        Family::ALL.into_iter().map(|family| self.topics.raw(family)).collect()
+    }
+
+    fn changelog_of(&self, input: &str) -> Option<String> {
+        self.topics.family_of(input).map(|family| self.topics.measure_changelog(family))
+    }
+
+    fn look_back(&self) -> Option<DuplicateLimits> {
+        Some(self.shared.duplicate_limits)
+    }
+
+    fn assigned(&mut self, partition: &InputPartition, committed: Option<&Committed>, _now: EventTime) {
+        let Some(family) = self.topics.family_of(&partition.topic) else { return };
+        self.partitions.insert(partition.clone(), RawPartition::new(&self.shared, family, committed));
+    }
+
+    fn restore(&mut self, partition: &InputPartition, record: Record<'_>) -> Result<(), StageError> {
+        let Some(raw) = self.partitions.get_mut(partition) else { return Ok(()) };
+        raw.restore(&self.shared, record).map_err(|source| StageError::Restore {
+            partition: partition.clone(),
+            offset: record.offset,
+            source,
+        })
+    }
+
+    fn look_back_at(&mut self, partition: &InputPartition, record: Record<'_>) {
+        if let Some(raw) = self.partitions.get_mut(partition) {
+            raw.look_back_at(&self.shared, record);
+        }
+    }
+
+    fn restored(&mut self, _partition: &InputPartition, _now: EventTime) {}
+
+    fn clear(&mut self) {
+        self.partitions.clear();
+        self.emitter.deltas = deltas::Deltas::default();
+    }
+
+    fn process(
+        &mut self,
+        partition: &InputPartition,
+        record: Record<'_>,
+        _now: EventTime,
+        _output: &mut dyn Output,
+    ) -> Result<(), StageError> {
+        if let Some(raw) = self.partitions.get_mut(partition) {
+            raw.process(&self.shared, partition, record, &mut self.emitter.deltas);
+        }
+        Ok(())
+    }
+
+    fn reached_end(&mut self, partition: &InputPartition) {
+        if let Some(raw) = self.partitions.get_mut(partition) {
+            raw.reached_end = true;
+        }
+    }
+
+    fn settle(&mut self, now: EventTime, output: &mut dyn Output) -> Result<(), StageError> {
+        for (partition, raw) in &mut self.partitions {
+            raw.settle(&self.shared, partition, now, &mut self.emitter, output)?;
+        }
+        let has_panes = !self.emitter.deltas.is_empty();
+        self.emitter.send_panes(output)?;
+        for (partition, raw) in &mut self.partitions {
+            let watermark = raw.watermark.value();
+            self.shared.metrics.watermark_lag(partition, (now - watermark).0);
+            let progress = watermark - raw.sent_watermark;
+            if progress > Millis(0) && (has_panes || progress >= self.idle_interval) {
+                self.emitter.send_watermark(partition, watermark, output)?;
+                raw.sent_watermark = watermark;
+            }
+        }
+        Ok(())
+    }
+
+    fn note(&self, partition: &InputPartition) -> String {
+        self.partitions.get(partition).map(|raw| raw.watermark.value().0.to_string()).unwrap_or_default()
+    }
+}

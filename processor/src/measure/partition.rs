@@ -1,0 +1,312 @@
+//! One raw partition: its duplicate window, its watermark, its journeys.
+
+use std::sync::Arc;
+
+use touchstream_runtime::settings::{ProcessorSettings, Settings};
+use touchstream_schemas::avro;
+use touchstream_schemas::codec::{DecodeError, Decoder};
+use touchstream_schemas::duplicates::{DuplicateLimits, DuplicateWindow, EventKey};
+use touchstream_schemas::event::{AppEvent, ChatEvent, CheckoutEvent, Family, FeedbackEvent, HUMAN};
+use touchstream_schemas::facts::AnswerFact;
+use touchstream_schemas::keys;
+use touchstream_schemas::panes::{QualityCounts, metric};
+use touchstream_schemas::time::{EventTime, Millis};
+use touchstream_schemas::topics::Topics;
+
+use super::checkout::{CheckoutPoint, CheckoutRules};
+use super::conversation::{ConversationPoint, ConversationRules};
+use super::deltas::{Deltas, Sign};
+use super::emit::{AnswerState, Emitter, FamilyOutput, Sending};
+use super::feedback::{AnswerRules, answer_of};
+use super::journeys::{Journey, Journeys};
+use super::watermark::PartitionWatermark;
+use crate::cells::Counts;
+use crate::metrics::Metrics;
+use crate::series::{Dimensions, SeriesKey};
+use crate::stage::{Committed, InputPartition, Output, Record, StageError, base_revision};
+
+/// Days that a journey is kept beyond the lateness limit, so that a late event still meets it.
+const KEPT_BEYOND_LATENESS_DAYS: i64 = 8;
+
+/// What all partitions share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) duplicate_limits: DuplicateLimits,
+    pub(super) metrics: Metrics,
+    processor: ProcessorSettings,
+    decoder: Decoder,
+    topics: Topics,
+    lateness: Millis,
+    checkout: Arc<CheckoutRules>,
+    conversation: Arc<ConversationRules>,
+    answer: Arc<AnswerRules>,
+}
+
+impl Shared {
+    pub(super) fn new(settings: &Settings, metrics: Metrics) -> Shared {
+        let mut schemas: Vec<_> = Family::ALL.into_iter().map(avro::of_family).collect();
+        schemas.extend([&avro::CHECKOUT_STATE, &avro::CONVERSATION_STATE, &avro::ANSWER_STATE]);
+        Shared {
+            duplicate_limits: DuplicateLimits {
+                age: Millis(settings.metrics.duplicate_age_s * 1_000),
+                records: settings.metrics.duplicate_records,
+            },
+            metrics,
+            decoder: Decoder::new(&schemas),
+            topics: Topics::new(&settings.kafka.topic_prefix),
+            lateness: Millis::DAY.times(settings.processor.lateness_days),
+            processor: settings.processor.clone(),
+            checkout: Arc::new(CheckoutRules::new(&settings.metrics)),
+            conversation: Arc::new(ConversationRules::new(&settings.metrics)),
+            answer: Arc::new(AnswerRules::new(&settings.metrics)),
+        }
+    }
+}
+
+#[derive(Debug)]
+enum FamilyJourneys {
+    Checkout(Journeys<CheckoutRules>),
+    Chat(Journeys<ConversationRules>),
+    Feedback(Journeys<AnswerRules>),
+    /// App events are counted for data quality; their metrics have no journeys.
+    App,
+}
+
+/// State of one raw partition.
+#[derive(Debug)]
+pub(super) struct RawPartition {
+    pub(super) watermark: PartitionWatermark,
+    pub(super) sent_watermark: EventTime,
+    pub(super) reached_end: bool,
+    family: Family,
+    duplicates: DuplicateWindow,
+    journeys: FamilyJourneys,
+    last_offset: i64,
+}
+
+/// The part of an event that says whether and where it counts, whatever its family.
+#[derive(serde::Deserialize)]
+struct Envelope<'a> {
+    tenant: &'a str,
+    source: &'a str,
+    id: &'a str,
+    time: EventTime,
+    received_at: EventTime,
+    traffic: &'a str,
+}
+
+macro_rules! envelope {
+    ($event:expr) => {
+        Envelope {
+            tenant: $event.tenant,
+            source: $event.source,
+            id: $event.id,
+            time: $event.time,
+            received_at: $event.received_at,
+            traffic: $event.traffic,
+        }
+    };
+}
+
+impl RawPartition {
+    pub(super) fn new(shared: &Shared, family: Family, committed: Option<&Committed>) -> RawPartition {
+        let watermark = committed.and_then(|committed| committed.note.parse().ok()).map(EventTime);
+        let keep = Millis(shared.lateness.0 + Millis::DAY.times(KEPT_BEYOND_LATENESS_DAYS).0);
+        RawPartition {
+            watermark: PartitionWatermark::new(&shared.processor, watermark),
+            sent_watermark: EventTime::MIN,
+            reached_end: false,
+            family,
+            duplicates: DuplicateWindow::new(shared.duplicate_limits),
+            journeys: match family {
+                Family::Checkout => FamilyJourneys::Checkout(Journeys::new(shared.checkout.clone(), keep)),
+                Family::Chat => FamilyJourneys::Chat(Journeys::new(shared.conversation.clone(), keep)),
+                Family::Feedback => FamilyJourneys::Feedback(Journeys::new(shared.answer.clone(), keep)),
+                Family::App => FamilyJourneys::App,
+            },
+            last_offset: committed.map_or(0, |committed| committed.next_offset - 1),
+        }
+    }
+
+    pub(super) fn restore(&mut self, shared: &Shared, record: Record<'_>) -> Result<(), DecodeError> {
+        let key = String::from_utf8_lossy(record.key);
+        match &mut self.journeys {
+            FamilyJourneys::Checkout(journeys) => {
+                journeys.restore(&key, record.value.map(|value| shared.decoder.decode(value)).transpose()?);
+            }
+            FamilyJourneys::Chat(journeys) => {
+                journeys.restore(&key, record.value.map(|value| shared.decoder.decode(value)).transpose()?);
+            }
+            FamilyJourneys::Feedback(journeys) => {
+                let state: Option<AnswerState<Vec<AnswerFact>>> =
+                    record.value.map(|value| shared.decoder.decode(value)).transpose()?;
+                let journey = state.map(|state| Journey {
+                    points: state.facts.clone(),
+                    facts: state.facts,
+                    revision: state.revision,
+                });
+                journeys.restore(&key, journey);
+            }
+            FamilyJourneys::App => {}
+        }
+        Ok(())
+    }
+
+    pub(super) fn look_back_at(&mut self, shared: &Shared, record: Record<'_>) {
+        let Some(value) = record.value else { return };
+        if let Ok(event) = shared.decoder.decode::<Envelope<'_>>(value) {
+            let key = EventKey::new(event.tenant, event.source, event.id);
+            self.duplicates.is_duplicate(key, record.offset, record.appended_at);
+        }
+    }
+
+    /// Counts one record; one that cannot be decoded is counted and left to the sink, which files its bytes.
+    pub(super) fn process(
+        &mut self,
+        shared: &Shared,
+        partition: &InputPartition,
+        record: Record<'_>,
+        deltas: &mut Deltas,
+    ) {
+        self.last_offset = record.offset;
+        self.reached_end = false;
+        let Some(value) = record.value else { return };
+        let counted = match self.family {
+            Family::Checkout => shared.decoder.decode::<CheckoutEvent<'_>>(value).map(|event| {
+                let envelope = envelope!(event);
+                self.admit(shared, &envelope, record, deltas, |partition, deltas| {
+                    partition.add_checkout(&event, deltas);
+                });
+            }),
+            Family::Chat => shared.decoder.decode::<ChatEvent<'_>>(value).map(|event| {
+                let envelope = envelope!(event);
+                self.admit(shared, &envelope, record, deltas, |partition, _| partition.add_chat(&event));
+            }),
+            Family::Feedback => shared.decoder.decode::<FeedbackEvent<'_>>(value).map(|event| {
+                let envelope = envelope!(event);
+                self.admit(shared, &envelope, record, deltas, |partition, _| partition.add_feedback(&event));
+            }),
+            Family::App => shared.decoder.decode::<AppEvent<'_>>(value).map(|event| {
+                let envelope = envelope!(event);
+                self.admit(shared, &envelope, record, deltas, |_, _| {});
+            }),
+        };
+        if let Err(error) = counted {
+            shared.metrics.undecodable(self.family, error.reason());
+            tracing::warn!(%partition, offset = record.offset, %error, "raw record left out");
+        }
+    }
+
+    /// Adds the event to its journey unless it is a duplicate, late or not human; each of these is counted.
+    fn admit(
+        &mut self,
+        shared: &Shared,
+        event: &Envelope<'_>,
+        record: Record<'_>,
+        deltas: &mut Deltas,
+        add: impl FnOnce(&mut RawPartition, &mut Deltas),
+    ) {
+        shared.metrics.event(self.family);
+        self.watermark.observe(event.time, event.received_at);
+        let mut quality = QualityCounts { accepted: 1, ..QualityCounts::default() };
+        let key = EventKey::new(event.tenant, event.source, event.id);
+        if self.duplicates.is_duplicate(key, record.offset, record.appended_at) {
+            shared.metrics.duplicate(self.family);
+            quality.duplicates = 1;
+        } else if event.received_at - event.time > shared.lateness {
+            shared.metrics.late(self.family);
+            quality.late = 1;
+        } else if event.traffic != HUMAN {
+            quality.non_human = 1;
+        } else {
+            add(self, deltas);
+        }
+        self.count_quality(event.tenant, event.received_at, quality, deltas);
+    }
+
+    fn count_quality(&self, tenant: &str, at: EventTime, quality: QualityCounts, deltas: &mut Deltas) {
+        deltas.count(&quality_series(tenant, self.family), at, Counts::Quality(quality), Sign::Plus);
+    }
+
+    fn add_checkout(&mut self, event: &CheckoutEvent<'_>, deltas: &mut Deltas) {
+        let Some(attempt) = keys::attempt(event) else {
+            let quality = QualityCounts { without_attempt: 1, ..QualityCounts::default() };
+            return self.count_quality(event.tenant, event.received_at, quality, deltas);
+        };
+        if let (FamilyJourneys::Checkout(journeys), Some(point)) =
+            (&mut self.journeys, CheckoutPoint::of(event))
+        {
+            journeys.add(&keys::join(&[event.tenant, attempt]), point);
+        }
+    }
+
+    fn add_chat(&mut self, event: &ChatEvent<'_>) {
+        if let FamilyJourneys::Chat(journeys) = &mut self.journeys {
+            journeys.add(&keys::join(&[event.tenant, event.conversation_id]), ConversationPoint::of(event));
+        }
+    }
+
+    fn add_feedback(&mut self, event: &FeedbackEvent<'_>) {
+        if let (FamilyJourneys::Feedback(journeys), Some(answer)) = (&mut self.journeys, answer_of(event)) {
+            journeys.add(&keys::join(&[event.tenant, keys::feedback(event)]), answer);
+        }
+    }
+
+    /// Sends out what changed since the last transaction, and what the watermark decides.
+    pub(super) fn settle(
+        &mut self,
+        shared: &Shared,
+        partition: &InputPartition,
+        now: EventTime,
+        emitter: &mut Emitter,
+        output: &mut dyn Output,
+    ) -> Result<(), StageError> {
+        if self.reached_end {
+            self.watermark.reached_end(now);
+        }
+        let watermark = self.watermark.at(now);
+        let mut deltas = std::mem::take(&mut emitter.deltas);
+        let revision = base_revision(self.last_offset);
+        let changelog = shared.topics.measure_changelog(self.family);
+        let mut sending = Sending { emitter, output, changelog, partition: partition.partition };
+        let (held, repeated) = match &mut self.journeys {
+            FamilyJourneys::Checkout(journeys) => {
+                settle(journeys, watermark, revision, &mut deltas, &mut sending)?
+            }
+            FamilyJourneys::Chat(journeys) => {
+                settle(journeys, watermark, revision, &mut deltas, &mut sending)?
+            }
+            FamilyJourneys::Feedback(journeys) => {
+                settle(journeys, watermark, revision, &mut deltas, &mut sending)?
+            }
+            FamilyJourneys::App => (0, Vec::new()),
+        };
+        for (tenant, repeated_transactions) in repeated {
+            let quality = QualityCounts { repeated_transactions, ..QualityCounts::default() };
+            deltas.count(&quality_series(&tenant, self.family), now, Counts::Quality(quality), Sign::Plus);
+        }
+        shared.metrics.journeys(self.family, partition.partition, held);
+        emitter.deltas = deltas;
+        Ok(())
+    }
+}
+
+fn settle<R: FamilyOutput>(
+    journeys: &mut Journeys<R>,
+    watermark: EventTime,
+    revision: i64,
+    deltas: &mut Deltas,
+    sending: &mut Sending<'_>,
+) -> Result<(usize, Vec<(String, i64)>), StageError> {
+    journeys.settle(watermark, revision, deltas, sending)?;
+    Ok((journeys.len(), journeys.take_repeated_transactions()))
+}
+
+fn quality_series(tenant: &str, family: Family) -> SeriesKey {
+    SeriesKey {
+        tenant: tenant.into(),
+        metric: metric::QUALITY.into(),
+        detail: family.name().into(),
+        dimensions: Dimensions { touchpoint: "".into(), channel: "".into(), device: "".into() },
+    }
+}

@@ -1,0 +1,133 @@
+//! Metrics of the processor, registered in a passed registry.
+
+use prometheus::{
+    Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, exponential_buckets,
+};
+use touchstream_schemas::event::Family;
+
+use crate::stage::InputPartition;
+
+/// Counters and gauges of both stages.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    events: IntCounterVec,
+    late: IntCounterVec,
+    duplicates: IntCounterVec,
+    undecodable: IntCounterVec,
+    journeys: IntGaugeVec,
+    watermark_lag: IntGaugeVec,
+    lag: IntGaugeVec,
+    transactions: HistogramVec,
+    failures: IntCounterVec,
+    windows: IntCounterVec,
+}
+
+impl Metrics {
+    /// Registers all metrics.
+    ///
+    /// # Errors
+    /// When a name is taken in this registry.
+    pub fn register(registry: &Registry) -> Result<Metrics, prometheus::Error> {
+        let counter = |name: &str, help: &str, labels: &[&str]| {
+            let counter = IntCounterVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(counter.clone()))?;
+            Ok::<_, prometheus::Error>(counter)
+        };
+        let gauge = |name: &str, help: &str, labels: &[&str]| {
+            let gauge = IntGaugeVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok::<_, prometheus::Error>(gauge)
+        };
+        let seconds = HistogramOpts::new(
+            "touchstream_processor_transaction_seconds",
+            "Time from settling a transaction to its commit.",
+        )
+        .buckets(exponential_buckets(0.001, 2.0, 14)?);
+        let transactions = HistogramVec::new(seconds, &["stage"])?;
+        registry.register(Box::new(transactions.clone()))?;
+        let of_family = ["family"];
+        Ok(Metrics {
+            events: counter("touchstream_processor_events_total", "Raw events read.", &of_family)?,
+            late: counter(
+                "touchstream_processor_late_events_total",
+                "Events beyond the lateness limit: in their raw table only.",
+                &of_family,
+            )?,
+            duplicates: counter(
+                "touchstream_processor_duplicate_events_total",
+                "Copies recognised within the duplicate window.",
+                &of_family,
+            )?,
+            undecodable: counter(
+                "touchstream_processor_undecodable_records_total",
+                "Records left out because they could not be decoded.",
+                &["family", "reason"],
+            )?,
+            journeys: gauge(
+                "touchstream_processor_journeys",
+                "Attempts, conversations and submissions held in memory.",
+                &["family", "partition"],
+            )?,
+            watermark_lag: gauge(
+                "touchstream_processor_watermark_lag_seconds",
+                "Wall clock minus the watermark of a raw partition.",
+                &["topic", "partition"],
+            )?,
+            lag: gauge("touchstream_consumer_lag", "Records not read yet.", &["topic", "partition"])?,
+            transactions,
+            failures: counter(
+                "touchstream_processor_sessions_failed_total",
+                "Sessions that ended early and went back to the last commit.",
+                &["stage"],
+            )?,
+            windows: counter("touchstream_processor_window_rows_total", "Window upserts sent.", &["metric"])?,
+        })
+    }
+
+    pub(crate) fn event(&self, family: Family) {
+        self.events.with_label_values(&[family.name()]).inc();
+    }
+
+    pub(crate) fn late(&self, family: Family) {
+        self.late.with_label_values(&[family.name()]).inc();
+    }
+
+    pub(crate) fn duplicate(&self, family: Family) {
+        self.duplicates.with_label_values(&[family.name()]).inc();
+    }
+
+    pub(crate) fn undecodable(&self, family: Family, reason: &str) {
+        self.undecodable.with_label_values(&[family.name(), reason]).inc();
+    }
+
+    pub(crate) fn undecodable_pane(&self, reason: &str) {
+        self.undecodable.with_label_values(&["panes", reason]).inc();
+    }
+
+    pub(crate) fn journeys(&self, family: Family, partition: i32, held: usize) {
+        let held = i64::try_from(held).unwrap_or(i64::MAX);
+        self.journeys.with_label_values(&[family.name(), &partition.to_string()]).set(held);
+    }
+
+    pub(crate) fn watermark_lag(&self, partition: &InputPartition, milliseconds: i64) {
+        let labels = [&*partition.topic, &partition.partition.to_string()];
+        self.watermark_lag.with_label_values(&labels).set(milliseconds / 1_000);
+    }
+
+    pub(crate) fn lag(&self, partition: &InputPartition, records: i64) {
+        self.lag.with_label_values(&[&*partition.topic, &partition.partition.to_string()]).set(records);
+    }
+
+    pub(crate) fn transaction(&self, stage: &str, seconds: f64) {
+        let histogram: Histogram = self.transactions.with_label_values(&[stage]);
+        histogram.observe(seconds);
+    }
+
+    pub(crate) fn session_failed(&self, stage: &str) {
+        self.failures.with_label_values(&[stage]).inc();
+    }
+
+    pub(crate) fn window(&self, metric: &str) {
+        self.windows.with_label_values(&[metric]).inc();
+    }
+}

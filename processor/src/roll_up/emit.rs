@@ -1,0 +1,226 @@
+//! Sends what rolling up found: minutes to the changelog, windows to their readers.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use touchstream_runtime::settings::MetricSettings;
+use touchstream_schemas::avro;
+use touchstream_schemas::codec::{Encoder, Framing};
+use touchstream_schemas::minutes::{Minute, span};
+use touchstream_schemas::panes::{NowCount, Scores, metric, response};
+use touchstream_schemas::time::EventTime;
+use touchstream_schemas::topics::Topics;
+use touchstream_schemas::windows::{CheckoutWindow, ResponseWindow, Window, WindowStep};
+
+use crate::cells::{Cell, CheckoutCell, Counts, NO_POSITION, ResponseCell, StepKey};
+use crate::metrics::Metrics;
+use crate::series::SeriesKey;
+use crate::stage::{Outgoing, Output, StageError};
+
+/// What is open now, by step.
+type Open = BTreeMap<StepKey, i64>;
+
+/// Encoders and the topics they write to.
+pub(super) struct Emitter {
+    minutes_topic: String,
+    windows_topic: String,
+    minute: Encoder,
+    window: Encoder,
+    buffer: Vec<u8>,
+    first_response_slo_ms: i64,
+    metrics: Metrics,
+}
+
+impl fmt::Debug for Emitter {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Emitter").finish_non_exhaustive()
+    }
+}
+
+/// Which window of a series.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct WindowAt {
+    pub(super) size: &'static str,
+    pub(super) end: EventTime,
+    pub(super) is_final: bool,
+}
+
+/// The emitter at work: where records go, and with which revision.
+pub(super) struct Sending<'a> {
+    pub(super) emitter: &'a mut Emitter,
+    pub(super) output: &'a mut dyn Output,
+    pub(super) partition: i32,
+    pub(super) revision: i64,
+}
+
+impl Emitter {
+    pub(super) fn new(topics: &Topics, settings: &MetricSettings, metrics: Metrics) -> Emitter {
+        Emitter {
+            minutes_topic: topics.minutes(),
+            windows_topic: topics.windows(),
+            minute: Encoder::new(&avro::MINUTE, Framing::SingleObject),
+            window: Encoder::new(&avro::WINDOW, Framing::SingleObject),
+            buffer: Vec::new(),
+            first_response_slo_ms: settings.slo_first_response_s * 1_000,
+            metrics,
+        }
+    }
+
+    fn response(&self, key: &SeriesKey, cell: &ResponseCell, open: Option<&Open>) -> ResponseWindow {
+        let has_slo = &*key.detail == response::FIRST_RESPONSE_CUSTOMER;
+        ResponseWindow {
+            durations: cell.durations.percentiles(),
+            slo_ms: has_slo.then_some(self.first_response_slo_ms),
+            breached: has_slo.then_some(cell.breached),
+            waiting: open.map(|open| open.values().sum()),
+        }
+    }
+}
+
+impl Sending<'_> {
+    /// Sends the absolute state of a minute or hour.
+    pub(super) fn minute(
+        &mut self,
+        key: &SeriesKey,
+        span: &str,
+        start: EventTime,
+        cell: &Cell,
+    ) -> Result<(), StageError> {
+        let mut record = empty_minute(key, span, start, self.revision);
+        match &cell.counts {
+            Counts::Scores(scores) => record.scores = Some(*scores),
+            Counts::Checkout(checkout) => record.checkout = Some(checkout.to_counts()),
+            Counts::Response(response) => record.response = Some(response.to_counts()),
+            Counts::Quality(quality) => record.quality = Some(*quality),
+        }
+        self.send_minute(key, &record)
+    }
+
+    /// Sends what is open now.
+    pub(super) fn now(&mut self, key: &SeriesKey, open: &Open) -> Result<(), StageError> {
+        let mut record = empty_minute(key, span::NOW, EventTime(0), self.revision);
+        record.now = open
+            .iter()
+            .map(|((position, name), count)| NowCount {
+                name,
+                step_index: index_of(*position),
+                count: *count,
+            })
+            .collect();
+        self.send_minute(key, &record)
+    }
+
+    /// Deletes a minute or hour from the changelog.
+    pub(super) fn forget(&mut self, key: &SeriesKey, span: &str, start: EventTime) -> Result<(), StageError> {
+        let key = key.record_key(&[span, &start.0.to_string()]);
+        let partition = Some(self.partition);
+        self.output.send(Outgoing {
+            topic: &self.emitter.minutes_topic,
+            partition,
+            key: key.as_bytes(),
+            value: None,
+        })
+    }
+
+    fn send_minute(&mut self, key: &SeriesKey, record: &Minute<'_>) -> Result<(), StageError> {
+        let emitter = &mut *self.emitter;
+        emitter.minute.encode_into(record, &mut emitter.buffer)?;
+        let key = key.record_key(&[record.span, &record.start.0.to_string()]);
+        let (partition, value) = (Some(self.partition), Some(emitter.buffer.as_slice()));
+        self.output.send(Outgoing { topic: &emitter.minutes_topic, partition, key: key.as_bytes(), value })
+    }
+
+    /// Sends one window; `open` is given for the newest one.
+    pub(super) fn window(
+        &mut self,
+        key: &SeriesKey,
+        at: WindowAt,
+        sum: Option<&Cell>,
+        open: Option<&Open>,
+    ) -> Result<(), StageError> {
+        let mut window = Window {
+            tenant: &key.tenant,
+            metric: &key.metric,
+            detail: &key.detail,
+            touchpoint: &key.dimensions.touchpoint,
+            channel: &key.dimensions.channel,
+            device: &key.dimensions.device,
+            window: at.size,
+            window_end: at.end,
+            is_final: at.is_final,
+            scores: None,
+            checkout: None,
+            response: None,
+            revision: self.revision + i64::from(at.is_final),
+        };
+        let counts = sum.map(|sum| &sum.counts);
+        let nothing = CheckoutCell::default();
+        match (&*key.metric, counts) {
+            (metric::NPS, Some(Counts::Scores(scores))) => window.scores = Some(*scores),
+            (metric::NPS, _) => window.scores = Some(Scores::default()),
+            (metric::CHECKOUT, Some(Counts::Checkout(cell))) => window.checkout = Some(funnel(cell, open)),
+            (metric::CHECKOUT, _) => window.checkout = Some(funnel(&nothing, open)),
+            (_, Some(Counts::Response(cell))) => {
+                window.response = Some(self.emitter.response(key, cell, open));
+            }
+            (_, _) => window.response = Some(self.emitter.response(key, &ResponseCell::default(), open)),
+        }
+        let emitter = &mut *self.emitter;
+        emitter.window.encode_into(&window, &mut emitter.buffer)?;
+        emitter.metrics.window(&key.metric);
+        let key = key.record_key(&[at.size, &at.end.0.to_string()]);
+        let value = Some(emitter.buffer.as_slice());
+        self.output.send(Outgoing {
+            topic: &emitter.windows_topic,
+            partition: None,
+            key: key.as_bytes(),
+            value,
+        })
+    }
+}
+
+fn funnel<'c>(cell: &'c CheckoutCell, open: Option<&'c Open>) -> CheckoutWindow<'c> {
+    let mut steps: BTreeMap<(i32, &str), WindowStep<'_>> = BTreeMap::new();
+    let mut step = |key: &'c StepKey, reached, dropped| {
+        let (position, name) = (key.0, &*key.1);
+        let open = open.map(|open| open.get(key).copied().unwrap_or_default());
+        let row = WindowStep { step: name, step_index: index_of(position), reached, dropped, open };
+        steps.entry((position, name)).or_insert(row);
+    };
+    for (key, counts) in &cell.steps {
+        step(key, counts.reached, counts.dropped);
+    }
+    for key in open.into_iter().flat_map(|open| open.keys()) {
+        step(key, 0, 0);
+    }
+    CheckoutWindow {
+        steps: steps.into_values().collect(),
+        reasons: cell.reasons().collect(),
+        within_3min: cell.within_3min,
+        within_15min: cell.within_15min,
+        durations: cell.durations.percentiles(),
+    }
+}
+
+fn index_of(position: i32) -> Option<i32> {
+    (position != NO_POSITION).then_some(position)
+}
+
+fn empty_minute<'k>(key: &'k SeriesKey, span: &'k str, start: EventTime, revision: i64) -> Minute<'k> {
+    Minute {
+        tenant: &key.tenant,
+        metric: &key.metric,
+        detail: &key.detail,
+        touchpoint: &key.dimensions.touchpoint,
+        channel: &key.dimensions.channel,
+        device: &key.dimensions.device,
+        span,
+        start,
+        scores: None,
+        checkout: None,
+        response: None,
+        quality: None,
+        now: Vec::new(),
+        revision,
+    }
+}

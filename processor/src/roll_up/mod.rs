@@ -1,0 +1,173 @@
+//! Roll up, the second stage: deltas → absolute minutes → rolling windows.
+//!
+//! A pane's change is added to its series and to the seven series in which touchpoint, channel or device are `all`
+//! ([`partition`]); each holds minutes, hours and days ([`ring`]). About once a second the windows ([`sizes`]) that changed, began or became
+//! final go out as upserts ([`emit`]); changed minutes go to the compacted topic that restores this state, in the same transaction.
+
+mod emit;
+mod partition;
+mod ring;
+mod sizes;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use touchstream_runtime::settings::Settings;
+use touchstream_schemas::avro;
+use touchstream_schemas::codec::Decoder;
+use touchstream_schemas::duplicates::DuplicateLimits;
+use touchstream_schemas::minutes::Minute;
+use touchstream_schemas::panes::{Pane, Watermark};
+use touchstream_schemas::time::{EventTime, Millis};
+use touchstream_schemas::topics::Topics;
+
+use crate::metrics::Metrics;
+use crate::stage::{Committed, InputPartition, Output, Record, Stage, StageError};
+
+use emit::Emitter;
+use partition::{Kept, Note, PanePartition};
+
+/// The second stage.
+#[derive(Debug)]
+pub struct RollUp {
+    topics: Topics,
+    metrics: Metrics,
+    decoder: Decoder,
+    emitter: Emitter,
+    refresh: Millis,
+    kept: Kept,
+    raw_partitions: usize,
+    partitions: BTreeMap<InputPartition, PanePartition>,
+    /// How far each raw partition was read, by what each pane partition was told.
+    watermarks: HashMap<InputPartition, HashMap<(Arc<str>, i32), EventTime>>,
+    /// The newest version of each changelog record while a partition is restored.
+    restoring: HashMap<InputPartition, HashMap<Vec<u8>, Vec<u8>>>,
+}
+
+impl RollUp {
+    /// A rolling-up stage without partitions. `raw_partitions` is the number of partitions of all raw topics together.
+    #[must_use]
+    pub fn new(settings: &Settings, raw_partitions: i32, metrics: Metrics) -> RollUp {
+        let topics = Topics::new(&settings.kafka.topic_prefix);
+        RollUp {
+            emitter: Emitter::new(&topics, &settings.metrics, metrics.clone()),
+            topics,
+            metrics,
+            decoder: Decoder::new(&[&avro::PANE, &avro::WATERMARK, &avro::MINUTE]),
+            refresh: Millis(settings.processor.refresh_ms),
+            kept: Kept::with_lateness(Millis::DAY.times(settings.processor.lateness_days)),
+            raw_partitions: usize::try_from(raw_partitions).unwrap_or_default(),
+            partitions: BTreeMap::new(),
+            watermarks: HashMap::new(),
+            restoring: HashMap::new(),
+        }
+    }
+
+    /// The time before which nothing is expected from any raw partition; `None` until each of them was heard of.
+    fn watermark(&self, partition: &InputPartition) -> Option<EventTime> {
+        let heard = self.watermarks.get(partition)?;
+        if heard.len() < self.raw_partitions {
+            return None;
+        }
+        heard.values().min().copied()
+    }
+}
+
+impl Stage for RollUp {
+    fn name(&self) -> &'static str {
+        "roll_up"
+    }
+
+    fn inputs(&self) -> Vec<String> {
+        vec![self.topics.panes()]
+    }
+
+    fn changelog_of(&self, _input: &str) -> Option<String> {
+        Some(self.topics.minutes())
+    }
+
+    fn look_back(&self) -> Option<DuplicateLimits> {
+        None
+    }
+
+    fn assigned(&mut self, partition: &InputPartition, committed: Option<&Committed>, now: EventTime) {
+        let note = committed.and_then(|committed| Note::parse(&committed.note));
+        self.partitions.insert(partition.clone(), PanePartition::new(note, committed, now));
+        self.restoring.insert(partition.clone(), HashMap::new());
+    }
+
+    fn restore(&mut self, partition: &InputPartition, record: Record<'_>) -> Result<(), StageError> {
+        let Some(newest) = self.restoring.get_mut(partition) else { return Ok(()) };
+        match record.value {
+            Some(value) => newest.insert(record.key.to_vec(), value.to_vec()),
+            None => newest.remove(record.key),
+        };
+        Ok(())
+    }
+
+    fn look_back_at(&mut self, _partition: &InputPartition, _record: Record<'_>) {}
+
+    fn restored(&mut self, partition: &InputPartition, _now: EventTime) {
+        let newest = self.restoring.remove(partition).unwrap_or_default();
+        let Some(panes) = self.partitions.get_mut(partition) else { return };
+        for value in newest.into_values() {
+            match self.decoder.decode::<Minute<'_>>(&value) {
+                Ok(minute) => panes.restore(&minute),
+                Err(error) => tracing::error!(%partition, %error, "minute could not be restored"),
+            }
+        }
+        panes.restored();
+    }
+
+    fn clear(&mut self) {
+        self.partitions.clear();
+        self.watermarks.clear();
+        self.restoring.clear();
+    }
+
+    fn process(
+        &mut self,
+        partition: &InputPartition,
+        record: Record<'_>,
+        _now: EventTime,
+        _output: &mut dyn Output,
+    ) -> Result<(), StageError> {
+        let (Some(panes), Some(value)) = (self.partitions.get_mut(partition), record.value) else {
+            return Ok(());
+        };
+        panes.last_offset = record.offset;
+        let schema = self.decoder.split(value).map(|(schema, _)| schema == avro::WATERMARK.name);
+        let counted = match schema {
+            Ok(true) => self.decoder.decode::<Watermark<'_>>(value).map(|told| {
+                let heard = self.watermarks.entry(partition.clone()).or_default();
+                let known = heard.entry((told.topic.into(), told.partition)).or_insert(told.watermark);
+                *known = told.watermark.max(*known);
+            }),
+            Ok(false) => self.decoder.decode::<Pane<'_>>(value).map(|pane| panes.apply(&pane)),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = counted {
+            self.metrics.undecodable_pane(error.reason());
+            tracing::error!(%partition, offset = record.offset, %error, "pane left out");
+        }
+        Ok(())
+    }
+
+    fn reached_end(&mut self, _partition: &InputPartition) {}
+
+    fn settle(&mut self, now: EventTime, output: &mut dyn Output) -> Result<(), StageError> {
+        let watermarks: Vec<_> = self.partitions.keys().map(|partition| self.watermark(partition)).collect();
+        for ((partition, panes), watermark) in self.partitions.iter_mut().zip(watermarks) {
+            panes.send_minutes(partition.partition, &mut self.emitter, output)?;
+            if now - panes.note.flushed_at >= self.refresh {
+                panes.send_windows(now, watermark, partition.partition, &mut self.emitter, output)?;
+                panes.expire(now, self.kept, partition.partition, &mut self.emitter, output)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn note(&self, partition: &InputPartition) -> String {
+        self.partitions.get(partition).map(|panes| panes.note.to_string()).unwrap_or_default()
+    }
+}

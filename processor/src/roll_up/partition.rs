@@ -1,0 +1,378 @@
+//! One partition of the panes: its series, what changed in them, and which windows are due.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+use std::sync::Arc;
+
+use touchstream_schemas::event::ALL;
+use touchstream_schemas::minutes::{Minute, span};
+use touchstream_schemas::panes::{NowCount, Pane, metric};
+use touchstream_schemas::time::{EventTime, Millis};
+
+use super::emit::{Emitter, Sending, WindowAt};
+use super::ring::{Ring, RollingSum};
+use super::sizes::{self, Ends, WindowSize};
+use crate::cells::{Cell, NO_POSITION, Names, StepKey, counts_of};
+use crate::series::{Dimensions, SeriesKey};
+use crate::stage::{Committed, Output, StageError, base_revision};
+
+/// How long minutes and hours are held.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kept {
+    minutes: Millis,
+    hours: Millis,
+}
+
+impl Kept {
+    /// Minutes as long as a late event may still change them and the longest window by the hour needs them; hours for the
+    /// windows by the day.
+    pub(super) fn with_lateness(lateness: Millis) -> Kept {
+        Kept { minutes: Millis(lateness.0 + Millis::DAY.times(9).0), hours: Millis::DAY.times(100) }
+    }
+}
+
+/// What is committed with the offset: up to when, to which watermark and to which revision windows were sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Note {
+    pub(super) flushed_at: EventTime,
+    pub(super) watermark: EventTime,
+    pub(super) revision: i64,
+}
+
+impl Note {
+    pub(super) fn parse(text: &str) -> Option<Note> {
+        let mut numbers = text.split(' ').map(str::parse::<i64>);
+        let mut next = || numbers.next()?.ok();
+        Some(Note { flushed_at: EventTime(next()?), watermark: EventTime(next()?), revision: next()? })
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {} {}", self.flushed_at.0, self.watermark.0, self.revision)
+    }
+}
+
+/// One series: a combination of dimensions, some of which may be `all`.
+#[derive(Debug)]
+pub(super) struct Series {
+    pub(super) key: SeriesKey,
+    /// What is open now, by step.
+    pub(super) now: BTreeMap<StepKey, i64>,
+    ring: Ring,
+    changed: BTreeSet<EventTime>,
+    has_now_changed: bool,
+    /// Windows that have a row only because something was open: they must still become final.
+    open_rows: BTreeSet<(&'static str, EventTime)>,
+}
+
+/// The series that panes name, and those it is part of (itself first).
+#[derive(Debug)]
+struct Leaf {
+    series: Vec<usize>,
+    changed: BTreeSet<EventTime>,
+    has_now_changed: bool,
+}
+
+/// State of one pane partition.
+#[derive(Debug)]
+pub(super) struct PanePartition {
+    pub(super) note: Note,
+    pub(super) last_offset: i64,
+    names: Names,
+    series: Vec<Series>,
+    series_of: HashMap<SeriesKey, usize>,
+    leaves: HashMap<SeriesKey, Leaf>,
+    changed_leaves: BTreeSet<SeriesKey>,
+    expired_at: EventTime,
+}
+
+impl PanePartition {
+    pub(super) fn new(note: Option<Note>, committed: Option<&Committed>, now: EventTime) -> PanePartition {
+        let first = Note { flushed_at: now, watermark: EventTime::MIN, revision: 0 };
+        PanePartition {
+            note: note.unwrap_or(first),
+            last_offset: committed.map_or(0, |committed| committed.next_offset - 1),
+            names: Names::default(),
+            series: Vec::new(),
+            series_of: HashMap::new(),
+            leaves: HashMap::new(),
+            changed_leaves: BTreeSet::new(),
+            expired_at: now,
+        }
+    }
+
+    /// Adds a pane's change to its series and to those that contain it.
+    pub(super) fn apply(&mut self, pane: &Pane<'_>) {
+        let key =
+            self.key([pane.tenant, pane.metric, pane.detail, pane.touchpoint, pane.channel, pane.device]);
+        let counts = counts_of(
+            pane.scores,
+            pane.checkout.as_ref(),
+            pane.response.as_ref(),
+            pane.quality,
+            &mut self.names,
+        );
+        if let (Some(minute), Some(counts)) = (pane.minute, counts) {
+            self.apply_minute(&key, minute, &Cell::new(counts), true);
+        }
+        if !pane.now.is_empty() {
+            self.apply_now(&key, &pane.now, true);
+        }
+        self.changed_leaves.insert(key);
+    }
+
+    /// Takes an absolute record back from the changelog.
+    pub(super) fn restore(&mut self, minute: &Minute<'_>) {
+        let key = self.key([
+            minute.tenant,
+            minute.metric,
+            minute.detail,
+            minute.touchpoint,
+            minute.channel,
+            minute.device,
+        ]);
+        // Sent to the changelog, but its windows were not sent any more.
+        let is_unsent = minute.revision > self.note.revision;
+        let counts = counts_of(
+            minute.scores,
+            minute.checkout.as_ref(),
+            minute.response.as_ref(),
+            minute.quality,
+            &mut self.names,
+        );
+        match (minute.span, counts) {
+            (span::NOW, _) => self.apply_now(&key, &minute.now, is_unsent),
+            (span::HOUR, Some(counts)) => {
+                let cell = Cell::new(counts);
+                for index in self.leaf(&key).series.clone() {
+                    self.series[index].ring.apply_hour(minute.start, cell.clone());
+                }
+            }
+            (_, Some(counts)) => self.apply_minute(&key, minute.start, &Cell::new(counts), is_unsent),
+            (_, None) => {}
+        }
+    }
+
+    /// All changelog records were taken back: nothing of it needs to go to the changelog again.
+    pub(super) fn restored(&mut self) {
+        for leaf in self.leaves.values_mut() {
+            leaf.changed.clear();
+            leaf.has_now_changed = false;
+        }
+        self.changed_leaves.clear();
+        for series in &mut self.series {
+            if series.now.values().any(|open| *open != 0) {
+                for size in sizes::of_metric(&series.key.metric) {
+                    series.open_rows.insert((size.name, size.newest(self.note.flushed_at)));
+                }
+            }
+        }
+    }
+
+    fn apply_minute(&mut self, key: &SeriesKey, minute: EventTime, delta: &Cell, is_unsent: bool) {
+        let leaf = self.leaf(key);
+        leaf.changed.insert(minute);
+        for index in leaf.series.clone() {
+            let series = &mut self.series[index];
+            series.ring.apply(minute, delta.clone());
+            if is_unsent {
+                series.changed.insert(minute);
+            }
+        }
+    }
+
+    fn apply_now(&mut self, key: &SeriesKey, changes: &[NowCount<'_>], is_unsent: bool) {
+        let leaf = self.leaf(key);
+        leaf.has_now_changed = true;
+        let indexes = leaf.series.clone();
+        for change in changes {
+            let name = self.names.get(change.name);
+            for index in &indexes {
+                let series = &mut self.series[*index];
+                *series.now.entry((change.step_index.unwrap_or(NO_POSITION), name.clone())).or_insert(0) +=
+                    change.count;
+                series.has_now_changed |= is_unsent;
+            }
+        }
+    }
+
+    fn key(&mut self, parts: [&str; 6]) -> SeriesKey {
+        let [tenant, metric, detail, touchpoint, channel, device] = parts.map(|part| self.names.get(part));
+        SeriesKey { tenant, metric, detail, dimensions: Dimensions { touchpoint, channel, device } }
+    }
+
+    fn leaf(&mut self, key: &SeriesKey) -> &mut Leaf {
+        if !self.leaves.contains_key(key) {
+            let all = self.names.get(ALL);
+            let combinations = if &*key.metric == metric::QUALITY { 1 } else { 8 };
+            let mut indexes = Vec::new();
+            for combination in 0..combinations {
+                let pick = |bit: u8, value: &Arc<str>| {
+                    if combination & bit == 0 { value.clone() } else { all.clone() }
+                };
+                let dimensions = Dimensions {
+                    touchpoint: pick(1, &key.dimensions.touchpoint),
+                    channel: pick(2, &key.dimensions.channel),
+                    device: pick(4, &key.dimensions.device),
+                };
+                indexes.push(self.series_index(SeriesKey { dimensions, ..key.clone() }));
+            }
+            let leaf = Leaf { series: indexes, changed: BTreeSet::new(), has_now_changed: false };
+            self.leaves.insert(key.clone(), leaf);
+        }
+        self.leaves.get_mut(key).expect("it was inserted a line ago")
+    }
+
+    fn series_index(&mut self, key: SeriesKey) -> usize {
+        let next = self.series.len();
+        let index = *self.series_of.entry(key.clone()).or_insert(next);
+        if index == next {
+            self.series.push(Series {
+                key,
+                now: BTreeMap::new(),
+                ring: Ring::default(),
+                changed: BTreeSet::new(),
+                has_now_changed: false,
+                open_rows: BTreeSet::new(),
+            });
+        }
+        index
+    }
+
+    /// Sends changed minutes to the changelog.
+    pub(super) fn send_minutes(
+        &mut self,
+        partition: i32,
+        emitter: &mut Emitter,
+        output: &mut dyn Output,
+    ) -> Result<(), StageError> {
+        let mut sending = Sending { emitter, output, partition, revision: base_revision(self.last_offset) };
+        for key in std::mem::take(&mut self.changed_leaves) {
+            let Some(leaf) = self.leaves.get_mut(&key) else { continue };
+            let series = &self.series[leaf.series[0]];
+            for minute in std::mem::take(&mut leaf.changed) {
+                if let Some(cell) = series.ring.minute(minute) {
+                    sending.minute(&key, span::MINUTE, minute, cell)?;
+                }
+            }
+            if std::mem::take(&mut leaf.has_now_changed) {
+                sending.now(&key, &series.now)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends the windows that changed, that began, and that became final since the last time.
+    pub(super) fn send_windows(
+        &mut self,
+        now: EventTime,
+        watermark: Option<EventTime>,
+        partition: i32,
+        emitter: &mut Emitter,
+        output: &mut dyn Output,
+    ) -> Result<(), StageError> {
+        let revision = base_revision(self.last_offset);
+        let mut sending = Sending { emitter, output, partition, revision };
+        let watermark = watermark.unwrap_or(EventTime::MIN).max(self.note.watermark);
+        let before = self.note;
+        self.note = Note { flushed_at: now, watermark, revision };
+        for series in &mut self.series {
+            for size in sizes::of_metric(&series.key.metric) {
+                series.send_windows(*size, before, self.note, &mut sending)?;
+            }
+            series.changed.clear();
+            series.has_now_changed = false;
+        }
+        Ok(())
+    }
+
+    /// Forgets, once an hour, what no event can change and no window needs any more.
+    pub(super) fn expire(
+        &mut self,
+        now: EventTime,
+        kept: Kept,
+        partition: i32,
+        emitter: &mut Emitter,
+        output: &mut dyn Output,
+    ) -> Result<(), StageError> {
+        if now - self.expired_at < Millis::HOUR {
+            return Ok(());
+        }
+        self.expired_at = now;
+        let mut sending = Sending { emitter, output, partition, revision: base_revision(self.last_offset) };
+        let minutes_before = (now - kept.minutes).floor_to(Millis::DAY);
+        for series in &mut self.series {
+            let keeps_hours = sizes::of_metric(&series.key.metric).len() > 4;
+            let hours_before =
+                if keeps_hours { (now - kept.hours).floor_to(Millis::DAY) } else { minutes_before };
+            let (minutes, hours, forgotten_hours) = series.ring.expire(minutes_before, hours_before);
+            if !self.leaves.contains_key(&series.key) {
+                continue;
+            }
+            for (hour, cell) in hours.iter().filter(|_| keeps_hours) {
+                sending.minute(&series.key, span::HOUR, *hour, cell)?;
+            }
+            for minute in minutes {
+                sending.forget(&series.key, span::MINUTE, minute)?;
+            }
+            for hour in forgotten_hours.into_iter().filter(|_| keeps_hours) {
+                sending.forget(&series.key, span::HOUR, hour)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Series {
+    fn send_windows(
+        &mut self,
+        size: WindowSize,
+        before: Note,
+        after: Note,
+        sending: &mut Sending<'_>,
+    ) -> Result<(), StageError> {
+        let newest = size.newest(after.flushed_at);
+        let mut ends = Ends::up_to(newest, size);
+        ends.around(self.changed.iter());
+        if let Some((first, last)) = self.ring.span() {
+            let last = last + size.size;
+            let since = |time: EventTime| size.end_after(time.max(first));
+            ends.between(since(size.newest(before.flushed_at)), newest.min(last));
+            ends.between(since(before.watermark), after.watermark.min(last));
+        }
+        let is_open = self.now.values().any(|open| *open > 0);
+        if is_open || self.has_now_changed {
+            let is_new = newest > size.newest(before.flushed_at);
+            if self.has_now_changed || is_new {
+                ends.between(newest, newest);
+            }
+        }
+        let due = self.open_rows.extract_if(.., |(name, end)| *name == size.name && *end <= after.watermark);
+        let became_final: BTreeSet<EventTime> = due.map(|(_, end)| end).collect();
+        for end in &became_final {
+            ends.between(*end, *end);
+        }
+        let mut ends = ends.into_sorted().peekable();
+        if ends.peek().is_none() {
+            return Ok(());
+        }
+        let mut rolling = RollingSum::new(&self.ring, size);
+        for end in ends {
+            let is_newest = end == newest;
+            let is_final = end <= after.watermark;
+            let sum = rolling.as_mut().map(|rolling| rolling.at(end));
+            let is_touched = sum.is_some_and(Cell::is_touched);
+            let has_open_row = is_newest && (is_open || self.has_now_changed);
+            if !is_touched && !has_open_row && !became_final.contains(&end) {
+                continue;
+            }
+            if has_open_row && !is_final {
+                self.open_rows.insert((size.name, end));
+            }
+            let open = (is_newest && !is_final).then_some(&self.now);
+            sending.window(&self.key, WindowAt { size: size.name, end, is_final }, sum, open)?;
+        }
+        Ok(())
+    }
+}

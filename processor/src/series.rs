@@ -1,0 +1,47 @@
+//! Series: what a number is about. One per (tenant, metric, detail, touchpoint, channel, device).
+
+use std::sync::Arc;
+
+use touchstream_schemas::keys;
+
+/// Touchpoint, channel and device.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Dimensions {
+    /// Touchpoint.
+    pub touchpoint: Arc<str>,
+    /// Channel.
+    pub channel: Arc<str>,
+    /// Device class.
+    pub device: Arc<str>,
+}
+
+/// What a number is about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SeriesKey {
+    /// Tenant.
+    pub tenant: Arc<str>,
+    /// One of `touchstream_schemas::panes::metric`.
+    pub metric: Arc<str>,
+    /// What the metric is further split by; else empty.
+    pub detail: Arc<str>,
+    /// Touchpoint, channel, device.
+    pub dimensions: Dimensions,
+}
+
+impl SeriesKey {
+    /// Kafka key of the series' panes and windows: one owner sees all series of a tenant's metric together.
+    #[must_use]
+    pub fn partition_key(&self) -> String {
+        keys::join(&[&self.tenant, &self.metric])
+    }
+
+    /// Kafka key of one record of the series, `suffix` telling which.
+    #[must_use]
+    pub fn record_key(&self, suffix: &[&str]) -> String {
+        let Dimensions { touchpoint, channel, device } = &self.dimensions;
+        let mut parts: Vec<&str> =
+            vec![&self.tenant, &self.metric, &self.detail, touchpoint, channel, device];
+        parts.extend(suffix);
+        keys::join(&parts)
+    }
+}

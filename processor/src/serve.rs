@@ -1,0 +1,80 @@
+//! The service: one thread per stage, and the admin port.
+
+use std::time::Duration;
+
+use prometheus::Registry;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use touchstream_runtime::admin::{self, Readiness};
+use touchstream_runtime::kafka;
+use touchstream_runtime::settings::Settings;
+use touchstream_runtime::shutdown::Shutdown;
+use touchstream_schemas::event::Family;
+use touchstream_schemas::topics::Topics;
+
+use crate::error::ProcessorError;
+use crate::measure::Measure;
+use crate::metrics::Metrics;
+use crate::roll_up::RollUp;
+use crate::stage::Stage;
+use crate::worker::Worker;
+
+/// Runs both stages until shutdown.
+///
+/// # Errors
+/// When the admin port, the topics or the threads are not to be had; later errors lead back to the last commit.
+pub async fn serve(settings: &Settings, shutdown: Shutdown) -> Result<(), ProcessorError> {
+    let registry = Registry::new();
+    let metrics = Metrics::register(&registry).expect("the registry is new");
+    let readiness = Readiness::default();
+    readiness.expect("measure");
+    readiness.expect("roll_up");
+    admin::serve(&settings.processor.admin, registry, readiness.clone(), shutdown.clone()).await?;
+
+    let topics = Topics::new(&settings.kafka.topic_prefix);
+    let mut names: Vec<String> = Family::ALL.into_iter().map(|family| topics.raw(family)).collect();
+    names.push(topics.panes());
+    let counts = {
+        let settings = settings.clone();
+        let count = tokio::task::spawn_blocking(move || partition_counts(&settings, &names));
+        count.await.expect("counting does not panic")?
+    };
+    let (raw, panes) = (counts[..counts.len() - 1].iter().sum(), counts[counts.len() - 1]);
+    let stages: [Box<dyn Stage>; 2] = [
+        Box::new(Measure::new(settings, panes, metrics.clone())),
+        Box::new(RollUp::new(settings, raw, metrics.clone())),
+    ];
+    let mut threads = Vec::new();
+    for stage in stages {
+        let name = stage.name();
+        let worker = Worker {
+            settings: settings.clone(),
+            stage,
+            metrics: metrics.clone(),
+            readiness: readiness.clone(),
+            shutdown: shutdown.clone(),
+        };
+        let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(move || worker.run());
+        threads.push(spawned.map_err(|source| ProcessorError::Thread { stage: name, source })?);
+    }
+    let joined = tokio::task::spawn_blocking(move || {
+        for thread in threads {
+            thread.join().expect("a worker ends by returning");
+        }
+    });
+    joined.await.expect("joining does not panic");
+    Ok(())
+}
+
+/// Number of partitions of each topic.
+fn partition_counts(settings: &Settings, topics: &[String]) -> Result<Vec<i32>, ProcessorError> {
+    let consumer: BaseConsumer = kafka::client(&settings.kafka, "touchstream-processor")?.create()?;
+    let mut counts = Vec::new();
+    for topic in topics {
+        let metadata = consumer.fetch_metadata(Some(topic), Duration::from_secs(30))?;
+        let found =
+            metadata.topics().iter().find(|found| found.name() == topic && !found.partitions().is_empty());
+        let partitions = found.ok_or_else(|| ProcessorError::MissingTopic(topic.clone()))?.partitions().len();
+        counts.push(i32::try_from(partitions).expect("partitions are numbered in 32 bits"));
+    }
+    Ok(counts)
+}

@@ -1,0 +1,296 @@
+//! The worker: brings Kafka, transactions and the clock to a [`Stage`], on a thread of its own.
+//!
+//! A session is: join the group ([`rebalance`]) → on assignment restore the partitions' state ([`restore`]) → gather records for one
+//! transaction interval → settle → commit outputs, state and input offsets together ([`transaction`]) → again.
+//!
+//! Promise: whatever goes wrong, the session ends, the producer is dropped (librdkafka lacks KIP-890: after any doubt
+//! about a transaction only a new producer with the same id is safe), all state is forgotten, and the next session starts from the
+//! last commit. There is one way back, not one per error.
+
+mod rebalance;
+mod restore;
+mod transaction;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::Offset;
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata};
+use rdkafka::error::KafkaError;
+use rdkafka::message::Message;
+use touchstream_runtime::admin::Readiness;
+use touchstream_runtime::kafka;
+use touchstream_runtime::settings::Settings;
+use touchstream_runtime::shutdown::Shutdown;
+use touchstream_schemas::time::EventTime;
+
+use crate::error::ProcessorError;
+use crate::metrics::Metrics;
+use crate::stage::{InputPartition, Record, Stage};
+
+use rebalance::{GroupContext, GroupEvent};
+use restore::Restorer;
+use transaction::Transaction;
+
+/// Longest wait for any answer of Kafka that is not a commit.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
+/// How long a partition must be silent before it is asked whether more is waiting.
+const SILENCE: Duration = Duration::from_secs(1);
+/// How often the lag is measured.
+const LAG_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Runs one stage until shutdown.
+pub(crate) struct Worker {
+    pub(crate) settings: Settings,
+    pub(crate) stage: Box<dyn Stage>,
+    pub(crate) metrics: Metrics,
+    pub(crate) readiness: Readiness,
+    pub(crate) shutdown: Shutdown,
+}
+
+/// Where reading stands in one partition.
+struct Position {
+    next_offset: i64,
+    last_record: Instant,
+    is_at_end: bool,
+}
+
+/// The partitions of one assignment and the group generation they belong to.
+#[derive(Default)]
+struct Assignment {
+    positions: BTreeMap<InputPartition, Position>,
+    group: Option<ConsumerGroupMetadata>,
+    /// Something was read since the last commit.
+    has_progress: bool,
+}
+
+impl Worker {
+    /// Runs sessions until shutdown; a session that fails is followed by another after a growing wait.
+    pub(crate) fn run(mut self) {
+        let name = self.stage.name();
+        self.readiness.expect(name);
+        let mut failures = 0_u32;
+        while !self.shutdown.is_cancelled() {
+            let began = Instant::now();
+            match self.session() {
+                Ok(()) => break,
+                Err(error) => {
+                    self.stage.clear();
+                    self.metrics.session_failed(name);
+                    self.readiness.not_ready(name, error.to_string());
+                    tracing::warn!(stage = name, %error, "session ended, going back to the last commit");
+                    failures = if began.elapsed() > Duration::from_secs(60) { 0 } else { failures + 1 };
+                    let wait = Duration::from_millis(100 << failures.min(6));
+                    let until = Instant::now() + wait;
+                    while Instant::now() < until && !self.shutdown.is_cancelled() {
+                        std::thread::sleep(Duration::from_millis(20));
+                    }
+                }
+            }
+        }
+        tracing::info!(stage = name, "stopped");
+    }
+
+    fn session(&mut self) -> Result<(), ProcessorError> {
+        let name = self.stage.name();
+        let processor = &self.settings.processor;
+        let instance =
+            if processor.instance_id.is_empty() { kafka::unique_id() } else { processor.instance_id.clone() };
+        let mut transaction =
+            Transaction::connect(&self.settings, &format!("{}-{name}-{instance}", processor.group))?;
+
+        let group = format!("{}-{name}", processor.group);
+        let mut config = kafka::consumer(&self.settings.kafka, &format!("touchstream-{name}"), &group)?;
+        if !processor.instance_id.is_empty() {
+            config.set("group.instance.id", format!("{name}-{instance}"));
+        }
+        config.set("enable.partition.eof", "false");
+        let consumer: BaseConsumer<GroupContext> = config.create_with_context(GroupContext::default())?;
+        let inputs = self.stage.inputs();
+        consumer.subscribe(&inputs.iter().map(String::as_str).collect::<Vec<_>>())?;
+
+        let interval = Duration::from_millis(processor.transaction_interval_ms);
+        let mut assignment = Assignment::default();
+        let mut lag_measured = Instant::now();
+        loop {
+            let is_stopping = self.shutdown.is_cancelled();
+            if !is_stopping {
+                self.gather(&consumer, &mut assignment, &mut transaction, interval)?;
+            }
+            while let Some(event) = consumer.context().take() {
+                transaction.abort()?;
+                self.stage.clear();
+                assignment = Assignment::default();
+                match event {
+                    GroupEvent::Revoked => tracing::info!(stage = name, "partitions revoked"),
+                    GroupEvent::Assigned(partitions) => {
+                        assignment = self.take_over(&consumer, &partitions)?;
+                        self.readiness.ready(name);
+                    }
+                    GroupEvent::Failed(source) => return Err(ProcessorError::Kafka(source)),
+                }
+            }
+            self.commit(&mut assignment, &mut transaction)?;
+            if is_stopping {
+                return Ok(());
+            }
+            self.ask_silent_partitions(&consumer, &mut assignment);
+            if lag_measured.elapsed() >= LAG_INTERVAL {
+                self.measure_lag(&consumer, &assignment);
+                lag_measured = Instant::now();
+            }
+        }
+    }
+
+    /// Reads and processes records until the interval is over or the transaction is full.
+    fn gather(
+        &mut self,
+        consumer: &BaseConsumer<GroupContext>,
+        assignment: &mut Assignment,
+        transaction: &mut Transaction,
+        interval: Duration,
+    ) -> Result<(), ProcessorError> {
+        let until = Instant::now() + interval;
+        let mut records = 0;
+        while records < self.settings.processor.transaction_records {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            let message = match consumer.poll(left) {
+                None => break,
+                Some(Ok(message)) => message,
+                Some(Err(KafkaError::PartitionEOF(_))) => continue,
+                Some(Err(source)) if is_passing(&source) => {
+                    tracing::warn!(stage = self.stage.name(), error = %source, "Kafka is away, waiting");
+                    continue;
+                }
+                Some(Err(source)) => return Err(ProcessorError::Kafka(source)),
+            };
+            if consumer.context().is_pending() {
+                // What was read belongs to an assignment that has ended.
+                break;
+            }
+            let topic: Arc<str> = message.topic().into();
+            let partition = InputPartition { topic, partition: message.partition() };
+            let Some(position) = assignment.positions.get_mut(&partition) else { continue };
+            let record = Record {
+                offset: message.offset(),
+                appended_at: EventTime(message.timestamp().to_millis().unwrap_or_default()),
+                key: message.key().unwrap_or_default(),
+                value: message.payload(),
+            };
+            self.stage.process(&partition, record, EventTime::now(), transaction)?;
+            *position =
+                Position { next_offset: message.offset() + 1, last_record: Instant::now(), is_at_end: false };
+            assignment.has_progress = true;
+            records += 1;
+        }
+        Ok(())
+    }
+
+    /// Restores the state of newly assigned partitions and starts reading them.
+    fn take_over(
+        &mut self,
+        consumer: &BaseConsumer<GroupContext>,
+        partitions: &[InputPartition],
+    ) -> Result<Assignment, ProcessorError> {
+        let began = Instant::now();
+        let group = consumer.group_metadata();
+        let restorer = Restorer::new(&self.settings, consumer, &self.shutdown)?;
+        let mut list = TopicPartitionList::new();
+        let mut assignment = Assignment { group, ..Assignment::default() };
+        for (partition, committed) in restorer.committed(partitions)? {
+            self.stage.assigned(&partition, committed.as_ref(), EventTime::now());
+            let Some(next_offset) = restorer.restore(self.stage.as_mut(), &partition, committed.as_ref())?
+            else {
+                // Another rebalance, or shutdown, came in between: this assignment is not valid any more.
+                return Ok(Assignment::default());
+            };
+            list.add_partition_offset(&partition.topic, partition.partition, Offset::Offset(next_offset))?;
+            let position = Position { next_offset, last_record: Instant::now(), is_at_end: false };
+            assignment.positions.insert(partition, position);
+        }
+        consumer.assign(&list)?;
+        let seconds = began.elapsed().as_secs_f64();
+        tracing::info!(
+            stage = self.stage.name(),
+            partitions = assignment.positions.len(),
+            seconds,
+            "partitions taken over"
+        );
+        Ok(assignment)
+    }
+
+    fn commit(
+        &mut self,
+        assignment: &mut Assignment,
+        transaction: &mut Transaction,
+    ) -> Result<(), ProcessorError> {
+        if assignment.positions.is_empty() {
+            return Ok(());
+        }
+        let began = Instant::now();
+        self.stage.settle(EventTime::now(), transaction)?;
+        if !assignment.has_progress && !transaction.is_open() {
+            return Ok(());
+        }
+        let mut offsets = TopicPartitionList::new();
+        for (partition, position) in &assignment.positions {
+            let mut element = offsets.add_partition(&partition.topic, partition.partition);
+            element.set_offset(Offset::Offset(position.next_offset))?;
+            element.set_metadata(self.stage.note(partition));
+        }
+        let group = assignment.group.as_ref().ok_or(ProcessorError::NoGroup)?;
+        transaction.commit(&offsets, group)?;
+        assignment.has_progress = false;
+        self.metrics.transaction(self.stage.name(), began.elapsed().as_secs_f64());
+        Ok(())
+    }
+
+    /// Asks Kafka whether partitions that went silent hold more; only a partition that is read to its end may be called idle.
+    fn ask_silent_partitions(&mut self, consumer: &BaseConsumer<GroupContext>, assignment: &mut Assignment) {
+        for (partition, position) in &mut assignment.positions {
+            if position.is_at_end || position.last_record.elapsed() < SILENCE {
+                continue;
+            }
+            if let Ok((_, end)) =
+                consumer.fetch_watermarks(&partition.topic, partition.partition, ANSWER_DEADLINE)
+                && position.next_offset >= end
+            {
+                position.is_at_end = true;
+                self.stage.reached_end(partition);
+            }
+            position.last_record = Instant::now();
+        }
+    }
+
+    fn measure_lag(&self, consumer: &BaseConsumer<GroupContext>, assignment: &Assignment) {
+        for (partition, position) in &assignment.positions {
+            if let Ok((_, end)) = consumer.fetch_watermarks(&partition.topic, partition.partition, SILENCE) {
+                self.metrics.lag(partition, end - position.next_offset);
+            }
+        }
+    }
+}
+
+/// Errors that librdkafka mends by itself.
+fn is_passing(error: &KafkaError) -> bool {
+    use rdkafka::types::RDKafkaErrorCode as Code;
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            Code::BrokerTransportFailure
+                | Code::AllBrokersDown
+                | Code::OperationTimedOut
+                | Code::Resolve
+                | Code::NotCoordinator
+                | Code::CoordinatorNotAvailable
+                | Code::CoordinatorLoadInProgress
+                | Code::LeaderNotAvailable
+                | Code::NotLeaderForPartition
+        )
+    )
+}
