@@ -1,7 +1,7 @@
 //! A macro that fills a `serde::Serializer` with methods that all return one error.
 //!
 //! Why it exists: `serde_avro_fast`, which encodes and decodes every event, needs a crate of this name, and the one on
-//! crates.io is LGPL-3.0-only. Touchstream is one statically linked Apache-2.0 binary, so `[patch.crates-io]` in the root
+//! crates.io is LGPL-3.0-only. Cargo links it statically into a binary that is Apache-2.0, so `[patch.crates-io]` in the root
 //! Cargo.toml puts this crate in its place. It was written from the calls in `serde_avro_fast` alone.
 //!
 //! Place in the flow: none at run time, it is expanded inside `serde_avro_fast`. Promise: each listed kind of value is
@@ -47,35 +47,81 @@ macro_rules! serializer_unsupported {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! unsupported_kind {
-    (bool $error:expr) => { $crate::unsupported_method! { serialize_bool(bool) $error } };
-    (i8 $error:expr) => { $crate::unsupported_method! { serialize_i8(i8) $error } };
-    (i16 $error:expr) => { $crate::unsupported_method! { serialize_i16(i16) $error } };
-    (i32 $error:expr) => { $crate::unsupported_method! { serialize_i32(i32) $error } };
-    (i64 $error:expr) => { $crate::unsupported_method! { serialize_i64(i64) $error } };
-    (i128 $error:expr) => { $crate::unsupported_method! { serialize_i128(i128) $error } };
-    (u8 $error:expr) => { $crate::unsupported_method! { serialize_u8(u8) $error } };
-    (u16 $error:expr) => { $crate::unsupported_method! { serialize_u16(u16) $error } };
-    (u32 $error:expr) => { $crate::unsupported_method! { serialize_u32(u32) $error } };
-    (u64 $error:expr) => { $crate::unsupported_method! { serialize_u64(u64) $error } };
-    (u128 $error:expr) => { $crate::unsupported_method! { serialize_u128(u128) $error } };
-    (f32 $error:expr) => { $crate::unsupported_method! { serialize_f32(f32) $error } };
-    (f64 $error:expr) => { $crate::unsupported_method! { serialize_f64(f64) $error } };
-    (char $error:expr) => { $crate::unsupported_method! { serialize_char(char) $error } };
-    (str $error:expr) => { $crate::unsupported_method! { serialize_str(&str) $error } };
-    (bytes $error:expr) => { $crate::unsupported_method! { serialize_bytes(&[u8]) $error } };
-    (none $error:expr) => { $crate::unsupported_method! { serialize_none() $error } };
-    (unit $error:expr) => { $crate::unsupported_method! { serialize_unit() $error } };
-    (unit_struct $error:expr) => { $crate::unsupported_method! { serialize_unit_struct(&'static str) $error } };
+    (bool $error:expr) => {
+        $crate::unsupported_method! { serialize_bool(bool) $error }
+    };
+    (i8 $error:expr) => {
+        $crate::unsupported_method! { serialize_i8(i8) $error }
+    };
+    (i16 $error:expr) => {
+        $crate::unsupported_method! { serialize_i16(i16) $error }
+    };
+    (i32 $error:expr) => {
+        $crate::unsupported_method! { serialize_i32(i32) $error }
+    };
+    (i64 $error:expr) => {
+        $crate::unsupported_method! { serialize_i64(i64) $error }
+    };
+    (i128 $error:expr) => {
+        $crate::unsupported_method! { serialize_i128(i128) $error }
+    };
+    (u8 $error:expr) => {
+        $crate::unsupported_method! { serialize_u8(u8) $error }
+    };
+    (u16 $error:expr) => {
+        $crate::unsupported_method! { serialize_u16(u16) $error }
+    };
+    (u32 $error:expr) => {
+        $crate::unsupported_method! { serialize_u32(u32) $error }
+    };
+    (u64 $error:expr) => {
+        $crate::unsupported_method! { serialize_u64(u64) $error }
+    };
+    (u128 $error:expr) => {
+        $crate::unsupported_method! { serialize_u128(u128) $error }
+    };
+    (f32 $error:expr) => {
+        $crate::unsupported_method! { serialize_f32(f32) $error }
+    };
+    (f64 $error:expr) => {
+        $crate::unsupported_method! { serialize_f64(f64) $error }
+    };
+    (char $error:expr) => {
+        $crate::unsupported_method! { serialize_char(char) $error }
+    };
+    (str $error:expr) => {
+        $crate::unsupported_method! { serialize_str(&str) $error }
+    };
+    (bytes $error:expr) => {
+        $crate::unsupported_method! { serialize_bytes(&[u8]) $error }
+    };
+    (none $error:expr) => {
+        $crate::unsupported_method! { serialize_none() $error }
+    };
+    (unit $error:expr) => {
+        $crate::unsupported_method! { serialize_unit() $error }
+    };
+    (unit_struct $error:expr) => {
+        $crate::unsupported_method! { serialize_unit_struct(&'static str) $error }
+    };
     (unit_variant $error:expr) => {
         $crate::unsupported_method! { serialize_unit_variant(&'static str, u32, &'static str) $error }
     };
-    (some $error:expr) => { $crate::unsupported_wrapper! { serialize_some() $error } };
-    (newtype_struct $error:expr) => { $crate::unsupported_wrapper! { serialize_newtype_struct(&'static str) $error } };
+    (some $error:expr) => {
+        $crate::unsupported_wrapper! { serialize_some() $error }
+    };
+    (newtype_struct $error:expr) => {
+        $crate::unsupported_wrapper! { serialize_newtype_struct(&'static str) $error }
+    };
     (newtype_variant $error:expr) => {
         $crate::unsupported_wrapper! { serialize_newtype_variant(&'static str, u32, &'static str) $error }
     };
-    (seq $error:expr) => { $crate::unsupported_compound! { SerializeSeq serialize_seq(Option<usize>) $error } };
-    (tuple $error:expr) => { $crate::unsupported_compound! { SerializeTuple serialize_tuple(usize) $error } };
+    (seq $error:expr) => {
+        $crate::unsupported_compound! { SerializeSeq serialize_seq(Option<usize>) $error }
+    };
+    (tuple $error:expr) => {
+        $crate::unsupported_compound! { SerializeTuple serialize_tuple(usize) $error }
+    };
     (tuple_struct $error:expr) => {
         $crate::unsupported_compound! { SerializeTupleStruct serialize_tuple_struct(&'static str, usize) $error }
     };
@@ -84,7 +130,9 @@ macro_rules! unsupported_kind {
             SerializeTupleVariant serialize_tuple_variant(&'static str, u32, &'static str, usize) $error
         }
     };
-    (map $error:expr) => { $crate::unsupported_compound! { SerializeMap serialize_map(Option<usize>) $error } };
+    (map $error:expr) => {
+        $crate::unsupported_compound! { SerializeMap serialize_map(Option<usize>) $error }
+    };
     (struct $error:expr) => {
         $crate::unsupported_compound! { SerializeStruct serialize_struct(&'static str, usize) $error }
     };
