@@ -1,0 +1,7 @@
+//! What the tests stand on: the real parts as processes of their own, and an oracle that knows what must come out.
+
+pub(crate) mod clickhouse;
+pub(crate) mod machine;
+pub(crate) mod oracle;
+pub(crate) mod service;
+pub(crate) mod wait;

@@ -1,0 +1,104 @@
+//! What counts, at which time, for which series: facts become outcomes.
+
+use super::event::Dimensions;
+use super::{MINUTE, Truth};
+
+/// Something that is counted once, in every window that contains its time.
+#[derive(Clone, Debug)]
+pub(crate) struct Outcome {
+    pub(crate) at: i64,
+    pub(crate) dimensions: Dimensions,
+    pub(crate) counts: Counted,
+    /// Index of the fact behind it.
+    pub(crate) fact: usize,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Counted {
+    /// An NPS answer with its score.
+    Score(i64),
+    /// A step reached by an attempt with an outcome, and whether it was dropped there.
+    Step { step: String, index: Option<i64>, dropped: bool },
+    /// An abandonment.
+    Reason { reason: String, source: &'static str, currency: String, value: i64 },
+    /// A purchase and the time it took.
+    Duration(i64),
+    /// An answered wait of a response metric.
+    Wait(&'static str, i64),
+    /// A service level that was not kept, in a response metric.
+    Breach(&'static str),
+}
+
+pub(crate) fn outcomes(truth: &Truth) -> Vec<Outcome> {
+    let mut outcomes = Vec::new();
+    of_answers(truth, &mut outcomes);
+    of_attempts(truth, &mut outcomes);
+    of_cycles(truth, &mut outcomes);
+    outcomes
+}
+
+fn of_answers(truth: &Truth, outcomes: &mut Vec<Outcome>) {
+    for (fact, answer) in truth.answers.iter().enumerate() {
+        if answer.metric == "nps" && answer.is_counted && !answer.is_employee {
+            let score = answer.score.expect("an NPS answer has a score");
+            let counts = Counted::Score(score);
+            outcomes.push(Outcome { at: answer.time, dimensions: answer.dimensions.clone(), counts, fact });
+        }
+    }
+}
+
+fn of_attempts(truth: &Truth, outcomes: &mut Vec<Outcome>) {
+    for (fact, attempt) in truth.attempts.iter().enumerate() {
+        let Some(at) = attempt.ended_at else { continue };
+        let abandoned = attempt.state == "abandoned";
+        let mut add = |counts| {
+            outcomes.push(Outcome { at, dimensions: attempt.dimensions.clone(), counts, fact });
+        };
+        for (step, index) in &attempt.reached {
+            let dropped = abandoned && *step == attempt.furthest_step;
+            add(Counted::Step { step: step.clone(), index: *index, dropped });
+        }
+        if let Some((reason, source)) = &attempt.reason {
+            let currency = attempt.currency.clone().unwrap_or_default();
+            let value = attempt.value.unwrap_or(0);
+            add(Counted::Reason { reason: reason.clone(), source, currency, value });
+        }
+        if let Some(duration) = attempt.duration_ms {
+            add(Counted::Duration(duration));
+        }
+    }
+}
+
+fn of_cycles(truth: &Truth, outcomes: &mut Vec<Outcome>) {
+    for (fact, cycle) in truth.cycles.iter().enumerate() {
+        let mut add = |at, counts| {
+            outcomes.push(Outcome { at, dimensions: cycle.dimensions.clone(), counts, fact });
+        };
+        if let Some(at) = cycle.first_response_at {
+            let clocks = [
+                ("first_response_customer", cycle.first_response_customer_ms),
+                ("first_response_team", cycle.first_response_team_ms),
+            ];
+            for (metric, waited) in clocks {
+                add(at, Counted::Wait(metric, waited.expect("a first response has a waiting time")));
+            }
+        }
+        if let Some(at) = cycle.breached_at {
+            for metric in ["first_response_customer", "first_response_team"] {
+                add(at, Counted::Breach(metric));
+            }
+        }
+        for (at, waited) in &cycle.replies {
+            add(*at, Counted::Wait("reply", *waited));
+        }
+        if let (Some(waited), Some(at)) = (cycle.resolution_ms, cycle.ended_at) {
+            add(at, Counted::Wait("resolution", waited));
+        }
+    }
+}
+
+impl Outcome {
+    pub(crate) fn minute(&self) -> i64 {
+        self.at.div_euclid(MINUTE)
+    }
+}

@@ -1,0 +1,9 @@
+//! The whole path, proved on the real binary with the real Kafka and the real ClickHouse engine: what goes in by HTTP comes out as
+//! rows and numbers, in time, exactly once, equal to an independent recomputation, whatever is killed on the way.
+
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod bad_input;
+mod one_event;
+mod simulated_day;
