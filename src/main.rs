@@ -1,1 +1,45 @@
-fn main() {}
+//! touchstream: parses the command line, loads the settings, hands over to a command, and turns its end into an exit status:
+//! 0 success, 1 failure, 2 wrong usage or configuration.
+
+mod cli;
+mod config;
+mod error;
+mod key;
+mod service;
+mod setup;
+mod simulate;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+use crate::error::CommandError;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("touchstream: {error}");
+            error.exit_code()
+        }
+    }
+}
+
+async fn run(cli: Cli) -> Result<(), CommandError> {
+    let config = cli.config.as_deref();
+    match cli.command {
+        Command::Up(options) => up::run(config, options).await,
+        Command::Ingest => service::ingest(config).await,
+        Command::Processor => service::processor(config).await,
+        Command::Sink => service::sink(config).await,
+        Command::Clickhouse => service::clickhouse(config).await,
+        Command::Setup(options) => setup::run(config, &options).await,
+        Command::Simulate(options) => simulate::run(options).await,
+        Command::Key(key::KeyCommand::Create(options)) => key::create(config, options).await,
+        Command::Config(options) => config::show(config, &options),
+    }
+}

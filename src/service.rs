@@ -1,0 +1,79 @@
+//! The services: settings → logs → shutdown signal → the stage's own `serve`.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use prometheus::Registry;
+use touchstream_local_clickhouse::{Password, ServerOptions};
+use touchstream_local_parts::Progress;
+use touchstream_runtime::admin::{self, Readiness};
+use touchstream_runtime::settings::{self, Settings};
+use touchstream_runtime::shutdown::{self, Shutdown};
+use touchstream_runtime::telemetry;
+
+use crate::error::{CommandError, failed};
+
+fn start(config: Option<&Path>) -> Result<(Settings, Shutdown), CommandError> {
+    let settings = settings::load(config)?.settings;
+    telemetry::install(&settings.log).map_err(|error| CommandError::Usage(error.into()))?;
+    Ok((settings, shutdown::on_signal().map_err(failed)?))
+}
+
+/// `touchstream ingest`.
+pub(crate) async fn ingest(config: Option<&Path>) -> Result<(), CommandError> {
+    let (settings, shutdown) = start(config)?;
+    touchstream_ingest::serve(&settings, shutdown).await.map_err(failed)
+}
+
+/// `touchstream processor`.
+pub(crate) async fn processor(config: Option<&Path>) -> Result<(), CommandError> {
+    let (settings, shutdown) = start(config)?;
+    touchstream_processor::serve(&settings, shutdown).await.map_err(failed)
+}
+
+/// `touchstream sink`.
+pub(crate) async fn sink(config: Option<&Path>) -> Result<(), CommandError> {
+    let (settings, shutdown) = start(config)?;
+    touchstream_sink::serve(&settings, shutdown).await.map_err(failed)
+}
+
+/// `touchstream clickhouse`.
+pub(crate) async fn clickhouse(config: Option<&Path>) -> Result<(), CommandError> {
+    let (settings, shutdown) = start(config)?;
+    let options = clickhouse_options(&settings).map_err(CommandError::Usage)?;
+    let readiness = Readiness::default();
+    readiness.expect("engine");
+    let admin_address = &settings.local.clickhouse_admin;
+    admin::serve(admin_address, Registry::new(), readiness.clone(), shutdown.clone())
+        .await
+        .map_err(failed)?;
+    let ready = |address: SocketAddr| {
+        tracing::info!(%address, "ClickHouse engine is ready");
+        readiness.ready("engine");
+    };
+    touchstream_local_clickhouse::serve(options, ready, shutdown.cancelled_owned()).await.map_err(failed)
+}
+
+fn clickhouse_options(settings: &Settings) -> anyhow::Result<ServerOptions> {
+    let local = &settings.local;
+    let library = match local.clickhouse_library.as_str() {
+        "" => touchstream_local_parts::clickhouse(&Progress::detect())?,
+        given => PathBuf::from(given),
+    };
+    let listen = local
+        .clickhouse_listen
+        .parse()
+        .with_context(|| format!("failed to use local.clickhouse_listen = {:?}", local.clickhouse_listen))?;
+    let password = settings.clickhouse.password.or_file(&settings.clickhouse.password_file)?;
+    anyhow::ensure!(
+        !password.is_empty(),
+        "failed to protect the writing user: set clickhouse.password_file (or clickhouse.password)"
+    );
+    let data_dir = Path::new(&local.data_dir).join("clickhouse");
+    let password = Password::new(password.expose());
+    Ok(ServerOptions {
+        writer_user: settings.clickhouse.user.clone(),
+        ..ServerOptions::new(library, data_dir, listen, password)
+    })
+}

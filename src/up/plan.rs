@@ -1,0 +1,201 @@
+//! What `up` runs, in which order, and what each service is told. Kafka and ClickHouse configured elsewhere are left out.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use touchstream_local_kafka::KafkaOptions;
+use touchstream_local_parts::Progress;
+use touchstream_local_supervisor::{ChildSpec, Readiness};
+use touchstream_runtime::settings::{Loaded, Origin, Settings, explain};
+
+use super::secrets;
+
+/// Events a day of the demo's history: enough for every chart, little enough to be loaded in a minute or two.
+const DEMO_EVENTS_PER_DAY: &str = "6000";
+/// Live events a second of the demo.
+const DEMO_RATE: &str = "3";
+const DEMO_DAYS: &str = "14";
+
+/// Everything that `up` decides before it starts anything.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    settings: Settings,
+    program: PathBuf,
+    config: Option<PathBuf>,
+    data_dir: PathBuf,
+    /// What services are told beyond the configuration, as environment variables.
+    overrides: Vec<(&'static str, String)>,
+    is_kafka_local: bool,
+    is_clickhouse_local: bool,
+    is_demo: bool,
+}
+
+impl Plan {
+    /// Plans from the settings in force; a broker or ClickHouse address that somebody set is used instead of a local one.
+    pub(super) fn new(
+        loaded: &Loaded,
+        config: Option<&Path>,
+        data_dir: &Path,
+        is_demo: bool,
+    ) -> anyhow::Result<Plan> {
+        let data_dir = std::path::absolute(data_dir)?;
+        let settings = loaded.settings.clone();
+        let lines = explain(loaded);
+        let is_default =
+            |key: &str| lines.iter().any(|line| line.key == key && line.origin == Origin::Default);
+        let is_kafka_local = is_default("kafka.brokers");
+        let is_clickhouse_local = is_default("clickhouse.url");
+
+        let mut overrides = vec![
+            ("TOUCHSTREAM__LOCAL__DATA_DIR", data_dir.display().to_string()),
+            ("TOUCHSTREAM__PROCESSOR__INSTANCE_ID", "local".to_owned()),
+            ("TOUCHSTREAM__SINK__INSTANCE_ID", "local".to_owned()),
+        ];
+        if is_kafka_local {
+            overrides
+                .push(("TOUCHSTREAM__KAFKA__BROKERS", format!("127.0.0.1:{}", settings.local.kafka_port)));
+        }
+        if is_clickhouse_local {
+            let password = secrets::file(&data_dir, "clickhouse-writer-password")?;
+            overrides.push((
+                "TOUCHSTREAM__CLICKHOUSE__URL",
+                format!("http://{}", settings.local.clickhouse_listen),
+            ));
+            overrides.push(("TOUCHSTREAM__CLICKHOUSE__PASSWORD_FILE", password.display().to_string()));
+        }
+        if is_default("ingest.pseudonym_secret") && is_default("ingest.pseudonym_secret_file") {
+            let secret = secrets::file(&data_dir, "pseudonym-secret")?;
+            overrides.push(("TOUCHSTREAM__INGEST__PSEUDONYM_SECRET_FILE", secret.display().to_string()));
+        }
+        if is_default("ingest.static_keys") {
+            let keys = if is_demo { "shop:shop:web,demo:demo:web" } else { "shop:shop:web" };
+            overrides.push(("TOUCHSTREAM__INGEST__STATIC_KEYS", keys.to_owned()));
+        }
+        if is_demo && is_default("processor.lateness_days") {
+            // Two weeks of history come late and must count all the same.
+            overrides.push(("TOUCHSTREAM__PROCESSOR__LATENESS_DAYS", "15".to_owned()));
+        }
+        let program = std::env::current_exe().context("failed to find this program's own file")?;
+        let config = config.map(Path::to_path_buf);
+        Ok(Plan {
+            settings,
+            program,
+            config,
+            data_dir,
+            overrides,
+            is_kafka_local,
+            is_clickhouse_local,
+            is_demo,
+        })
+    }
+
+    /// Fetches the parts and lists the services in the order of their start.
+    pub(super) fn services(&self, progress: &Progress) -> anyhow::Result<Vec<ChildSpec>> {
+        let local = &self.settings.local;
+        let mut services = Vec::new();
+        let mut stores = Vec::new();
+        if self.is_kafka_local {
+            let jars = match local.kafka_jars.as_str() {
+                "" => touchstream_local_parts::kafka(progress)?.jars,
+                given => PathBuf::from(given),
+            };
+            let mut options = KafkaOptions::new(jars, self.data_dir.join("kafka"), local.kafka_port);
+            options.heap_mib = local.kafka_heap_mb;
+            services.push(touchstream_local_kafka::child_spec(options));
+            stores.push("kafka");
+        }
+        if self.is_clickhouse_local {
+            let library = match local.clickhouse_library.as_str() {
+                "" => touchstream_local_parts::clickhouse(progress)?,
+                given => PathBuf::from(given),
+            };
+            let clickhouse = self
+                .service("clickhouse", &["clickhouse"], &local.clickhouse_admin)
+                .environment("TOUCHSTREAM__LOCAL__CLICKHOUSE_LIBRARY", library);
+            services.push(clickhouse);
+            stores.push("clickhouse");
+        }
+        let setup = ChildSpec::one_shot("setup", &self.program);
+        services.push(self.told(setup, &["setup"]).depends_on(stores));
+        let Settings { ingest, processor, sink, .. } = &self.settings;
+        for (name, admin) in
+            [("ingest", &ingest.admin), ("processor", &processor.admin), ("sink", &sink.admin)]
+        {
+            services.push(self.service(name, &[name], admin).depends_on(["setup"]));
+        }
+        if self.is_demo {
+            services.push(self.demo());
+        }
+        Ok(services)
+    }
+
+    fn demo(&self) -> ChildSpec {
+        let address = format!("http://{}", self.settings.ingest.listen);
+        let mut arguments =
+            vec!["simulate", "--rate", DEMO_RATE, "--to", &address, "--key", "demo", "--json"];
+        // History is sent once; after a restart live traffic alone goes on.
+        let sent = self.data_dir.join("demo-history-sent");
+        if !sent.exists() && std::fs::write(&sent, "").is_ok() {
+            arguments.extend(["--days", DEMO_DAYS, "--events-per-day", DEMO_EVENTS_PER_DAY]);
+        }
+        ChildSpec::service("demo", &self.program).arguments(arguments).depends_on([
+            "ingest",
+            "processor",
+            "sink",
+        ])
+    }
+
+    fn service(&self, name: &str, arguments: &[&str], admin: &str) -> ChildSpec {
+        self.told(ChildSpec::service(name, &self.program), arguments)
+            .readiness(Readiness::Http(format!("http://{admin}/readyz")))
+            .metrics_url(format!("http://{admin}/metrics"))
+    }
+
+    fn told(&self, spec: ChildSpec, arguments: &[&str]) -> ChildSpec {
+        let mut spec = spec.arguments(arguments);
+        if let Some(config) = &self.config {
+            spec = spec.arguments([Path::new("--config"), config]);
+        }
+        self.overrides.iter().fold(spec, |spec, (name, value)| spec.environment(*name, value))
+    }
+
+    /// Tells a person what is there and what to try first.
+    #[expect(clippy::print_stdout, reason = "what a person came for")]
+    pub(super) fn greet(&self) {
+        let Settings { ingest, clickhouse, local, .. } = &self.settings;
+        let database = &clickhouse.database;
+        let clickhouse_url = if self.is_clickhouse_local {
+            format!("http://{}", local.clickhouse_listen)
+        } else {
+            clickhouse.url.clone()
+        };
+        println!();
+        println!(
+            "touchstream is ready; Ctrl-C stops everything, the data stays in {}",
+            self.data_dir.display()
+        );
+        println!();
+        println!("  events       http://{}/v1/events   (write key shop)", ingest.listen);
+        println!("  ClickHouse   {clickhouse_url}   (database {database}; user reader, password reader)");
+        println!("  health       http://{}/readyz and /metrics", local.admin);
+        if self.is_demo {
+            println!(
+                "  demo         tenant demo: {DEMO_DAYS} days of history are being loaded, then live traffic"
+            );
+        }
+        println!();
+        println!("Send an answer to a survey, then ask for the score (windows follow within seconds):");
+        println!();
+        println!(
+            "  curl http://{}/v1/events -H 'Authorization: Bearer shop' -d \
+             '{{\"type\":\"feedback.answered\",\"data\":{{\"survey_id\":\"nps\",\"metric\":\"nps\",\"score\":9}}}}'",
+            ingest.listen
+        );
+        println!(
+            "  curl '{clickhouse_url}/?user=reader&password=reader' --data-binary \"SELECT window, window_end, n, value, \
+             ci_low, ci_high FROM {database}.nps WHERE tenant = 'shop' AND touchpoint = 'all' AND channel = 'all' AND device = \
+             'all' ORDER BY window_end DESC LIMIT 5 FORMAT PrettyCompact\""
+        );
+        println!();
+    }
+}
