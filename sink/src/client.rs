@@ -1,0 +1,123 @@
+//! The way to ClickHouse: address, user, TLS with an own certificate authority; and which of its errors pass by themselves.
+
+use std::time::Duration;
+
+use clickhouse::{Client, Compression};
+use hyper_tls::HttpsConnector;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use touchstream_runtime::settings::ClickHouseSettings;
+
+use crate::error::SinkError;
+
+/// Longest wait for the answer to a question (not to an insert).
+const QUERY_DEADLINE: Duration = Duration::from_secs(60);
+/// ClickHouse closes idle connections after 3 s by default.
+const IDLE_CONNECTION: Duration = Duration::from_secs(2);
+
+/// A client as the settings say.
+pub(crate) fn client(settings: &ClickHouseSettings) -> Result<Client, SinkError> {
+    let password = settings.password.or_file(&settings.password_file)?;
+    let fault = |message: String| SinkError::Client { url: settings.url.clone(), message };
+    let mut tls = native_tls::TlsConnector::builder();
+    if !settings.ca_file.is_empty() {
+        let pem = std::fs::read(&settings.ca_file)
+            .map_err(|error| fault(format!("failed to read {}: {error}", settings.ca_file)))?;
+        let authority = native_tls::Certificate::from_pem(&pem)
+            .map_err(|error| fault(format!("failed to read {} as PEM: {error}", settings.ca_file)))?;
+        tls.add_root_certificate(authority);
+    }
+    let tls = tls.build().map_err(|error| fault(error.to_string()))?;
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_keepalive(Some(Duration::from_secs(60)));
+    tcp.set_connect_timeout(Some(Duration::from_secs(10)));
+    let http = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
+        .pool_idle_timeout(IDLE_CONNECTION)
+        .build(HttpsConnector::from((tcp, tls.into())));
+    let mut client = Client::with_http_client(http)
+        .with_url(settings.url.as_str())
+        .with_user(settings.user.as_str())
+        .with_compression(Compression::None);
+    if !password.is_empty() {
+        client = client.with_password(password.expose());
+    }
+    Ok(client)
+}
+
+/// Runs a statement without a result.
+pub(crate) async fn execute(client: &Client, sql: &str) -> Result<(), clickhouse::error::Error> {
+    match tokio::time::timeout(QUERY_DEADLINE, client.query_raw(sql).execute()).await {
+        Ok(result) => result,
+        Err(_) => Err(clickhouse::error::Error::TimedOut),
+    }
+}
+
+/// Asks a question; the answer's rows as tab-separated fields. For short answers without tabs or line ends in the fields.
+pub(crate) async fn ask(client: &Client, sql: &str) -> Result<Vec<Vec<String>>, clickhouse::error::Error> {
+    let answer = async { client.query_raw(sql).fetch_bytes("TabSeparated")?.collect().await };
+    let bytes = match tokio::time::timeout(QUERY_DEADLINE, answer).await {
+        Ok(result) => result?,
+        Err(_) => return Err(clickhouse::error::Error::TimedOut),
+    };
+    let text = String::from_utf8_lossy(&bytes);
+    Ok(text.lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect())
+}
+
+/// What to do about an error of ClickHouse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// It may pass: try the same bytes again.
+    Retry,
+    /// It will not pass: a person is needed.
+    Stop,
+}
+
+/// Errors that no repetition cures: the statement, the table or the user is wrong.
+const PERMANENT: &[u32] = &[
+    6, 10, 16, 20, 26, 27, 36, 38, 41, 43, 44, 46, 47, 50, 53, 57, 60, 62, 69, 70, 72, 73, 80, 81, 115, 117,
+    131, 192, 193, 194, 349, 497, 516,
+];
+
+/// Sorts an error.
+pub(crate) fn classify(error: &clickhouse::error::Error) -> Class {
+    match error {
+        clickhouse::error::Error::BadResponse(text) => match code_of(text) {
+            Some(code) if PERMANENT.contains(&code) => Class::Stop,
+            _ => Class::Retry,
+        },
+        clickhouse::error::Error::InvalidParams(_)
+        | clickhouse::error::Error::Unsupported(_)
+        | clickhouse::error::Error::SchemaMismatch(_) => Class::Stop,
+        _ => Class::Retry,
+    }
+}
+
+/// The number in `Code: 60. DB::Exception: …`.
+fn code_of(text: &str) -> Option<u32> {
+    let after = text.split_once("Code: ")?.1;
+    let digits = after.split(|character: char| !character.is_ascii_digit()).next()?;
+    digits.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clickhouse::error::Error;
+
+    #[test]
+    fn errors_are_sorted_by_code() {
+        for (text, class) in [
+            ("Code: 60. DB::Exception: Table cx.x does not exist", Class::Stop),
+            ("Code: 516. DB::Exception: Authentication failed", Class::Stop),
+            ("Code: 252. DB::Exception: Too many parts", Class::Retry),
+            ("Code: 241. DB::Exception: Memory limit exceeded", Class::Retry),
+            ("Code: 243", Class::Retry),
+            ("502 Bad Gateway", Class::Retry),
+        ] {
+            assert_eq!(classify(&Error::BadResponse(text.to_owned())), class, "{text}");
+        }
+        assert_eq!(classify(&Error::TimedOut), Class::Retry);
+    }
+}

@@ -1,0 +1,366 @@
+//! From a record of a derived topic to rows: each kind of record is decoded and lands in the tables its content belongs to.
+
+use touchstream_schemas::avro;
+use touchstream_schemas::codec::{DecodeError, Decoder};
+use touchstream_schemas::facts::{AnswerFact, CheckoutFact, ConversationFact};
+use touchstream_schemas::minutes::{Minute, span};
+use touchstream_schemas::quality::Quality;
+use touchstream_schemas::windows::Window;
+
+use super::columns::Table;
+use super::tables::{
+    AnswerRow, Answers, CheckoutMinuteRow, CheckoutMinutes, CheckoutRow, CheckoutWindowRow, CheckoutWindows,
+    Checkouts, ConversationRow, Conversations, QualityIngest, QualityIngestRow, QualityProcessor,
+    QualityProcessorRow, ResponseMinuteRow, ResponseMinutes, ResponseWindowRow, ResponseWindows,
+    ScoreMinuteRow, ScoreMinutes, ScoreWindowRow, ScoreWindows,
+};
+use crate::error::SinkError;
+use crate::insert::Insert;
+
+/// A derived topic that the sink reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// Rolling windows.
+    Windows,
+    /// Absolute minutes.
+    Minutes,
+    /// Facts about attempts.
+    Checkouts,
+    /// Facts about conversation cycles.
+    Conversations,
+    /// Facts about answers.
+    Answers,
+    /// What ingest answered.
+    Quality,
+}
+
+impl Source {
+    /// The reader of its records.
+    pub(crate) fn decoder(self) -> Decoder {
+        Decoder::new(&[match self {
+            Source::Windows => &avro::WINDOW,
+            Source::Minutes => &avro::MINUTE,
+            Source::Checkouts => &avro::CHECKOUT_FACT,
+            Source::Conversations => &avro::CONVERSATION_FACT,
+            Source::Answers => &avro::ANSWER_FACT,
+            Source::Quality => &avro::QUALITY,
+        }])
+    }
+}
+
+macro_rules! gathered {
+    ($($field:ident : $table:ident,)*) => {
+        /// Rows that wait for their insert.
+        #[derive(Debug, Default)]
+        pub(crate) struct Gathered {
+            $($field: $table,)*
+        }
+        impl Gathered {
+            /// Rows that wait.
+            pub(crate) fn rows(&self) -> usize {
+                0 $(+ self.$field.rows())*
+            }
+            /// Takes everything out, one insert a table.
+            pub(crate) fn inserts(&mut self) -> Result<Vec<Insert>, SinkError> {
+                let mut inserts = Vec::new();
+                $(inserts.extend(insert(&mut self.$field)?);)*
+                Ok(inserts)
+            }
+            /// Tables and their written columns.
+            pub(crate) fn written() -> Vec<(&'static str, arrow_schema::Schema)> {
+                vec![$((<$table as Table>::NAME, <$table as Table>::schema()),)*]
+            }
+        }
+    };
+}
+
+gathered! {
+    checkouts: Checkouts,
+    conversations: Conversations,
+    answers: Answers,
+    score_windows: ScoreWindows,
+    checkout_windows: CheckoutWindows,
+    response_windows: ResponseWindows,
+    score_minutes: ScoreMinutes,
+    checkout_minutes: CheckoutMinutes,
+    response_minutes: ResponseMinutes,
+    quality_ingest: QualityIngest,
+    quality_processor: QualityProcessor,
+}
+
+fn insert<T: Table>(table: &mut T) -> Result<Option<Insert>, SinkError> {
+    if table.rows() == 0 {
+        return Ok(None);
+    }
+    let batch = table.finish().map_err(|source| SinkError::Arrow { table: T::NAME.to_owned(), source })?;
+    Insert::new(T::NAME, &batch, None).map(Some)
+}
+
+impl Gathered {
+    /// Decodes a record and adds its rows.
+    pub(crate) fn add(
+        &mut self,
+        source: Source,
+        decoder: &Decoder,
+        payload: &[u8],
+    ) -> Result<(), DecodeError> {
+        match source {
+            Source::Windows => self.window(&decoder.decode(payload)?),
+            Source::Minutes => self.minute(&decoder.decode(payload)?),
+            Source::Checkouts => self.checkout(&decoder.decode(payload)?),
+            Source::Conversations => self.conversation(&decoder.decode(payload)?),
+            Source::Answers => self.answer(&decoder.decode(payload)?),
+            Source::Quality => {
+                let Quality { tenant, family, minute, instance, code, events, revision } =
+                    decoder.decode(payload)?;
+                let row = QualityIngestRow { tenant, family, minute, instance, code, events, revision };
+                self.quality_ingest.push(row);
+            }
+        }
+        Ok(())
+    }
+
+    fn window(&mut self, record: &Window<'_>) {
+        let Window { tenant, metric, detail, touchpoint, channel, device, window, window_end, .. } = *record;
+        let Window { is_final, revision, .. } = *record;
+        if let Some(scores) = record.scores {
+            self.score_windows.push(ScoreWindowRow {
+                tenant,
+                metric,
+                detail,
+                window,
+                window_end,
+                touchpoint,
+                channel,
+                device,
+                answers: scores.answers,
+                top: scores.top,
+                middle: scores.middle,
+                bottom: scores.bottom,
+                is_final,
+                revision,
+            });
+        }
+        if let Some(checkout) = &record.checkout {
+            let (steps, reasons, durations) = (&checkout.steps, &checkout.reasons, checkout.durations);
+            self.checkout_windows.push(CheckoutWindowRow {
+                tenant,
+                window,
+                window_end,
+                touchpoint,
+                channel,
+                device,
+                step_names: &mut steps.iter().map(|step| step.step),
+                step_indexes: &mut steps.iter().map(|step| step.step_index),
+                step_reached: &mut steps.iter().map(|step| step.reached),
+                step_dropped: &mut steps.iter().map(|step| step.dropped),
+                step_open: &mut steps.iter().map(|step| step.open),
+                reason_names: &mut reasons.iter().map(|reason| reason.reason),
+                reason_sources: &mut reasons.iter().map(|reason| reason.reason_source),
+                reason_currencies: &mut reasons.iter().map(|reason| reason.currency),
+                reason_attempts: &mut reasons.iter().map(|reason| reason.attempts),
+                reason_values: &mut reasons.iter().map(|reason| reason.value),
+                within_3min: checkout.within_3min,
+                within_15min: checkout.within_15min,
+                durations: durations.n,
+                p50_ms: durations.p50_ms,
+                p75_ms: durations.p75_ms,
+                p95_ms: durations.p95_ms,
+                p99_ms: durations.p99_ms,
+                is_final,
+                revision,
+            });
+        }
+        if let Some(response) = record.response {
+            let durations = response.durations;
+            self.response_windows.push(ResponseWindowRow {
+                tenant,
+                metric: detail,
+                window,
+                window_end,
+                touchpoint,
+                channel,
+                device,
+                durations: durations.n,
+                p50_ms: durations.p50_ms,
+                p75_ms: durations.p75_ms,
+                p95_ms: durations.p95_ms,
+                p99_ms: durations.p99_ms,
+                slo_ms: response.slo_ms,
+                breached: response.breached,
+                waiting: response.waiting,
+                is_final,
+                revision,
+            });
+        }
+    }
+
+    fn minute(&mut self, record: &Minute<'_>) {
+        let Minute { tenant, metric, detail, touchpoint, channel, device, start: minute, revision, .. } =
+            *record;
+        // Hours and what is open now are the processor's own.
+        if record.span != span::MINUTE {
+            return;
+        }
+        if let Some(scores) = record.scores {
+            self.score_minutes.push(ScoreMinuteRow {
+                tenant,
+                metric,
+                detail,
+                minute,
+                touchpoint,
+                channel,
+                device,
+                answers: scores.answers,
+                top: scores.top,
+                middle: scores.middle,
+                bottom: scores.bottom,
+                revision,
+            });
+        }
+        if let Some(checkout) = &record.checkout {
+            let (steps, reasons) = (&checkout.steps, &checkout.reasons);
+            self.checkout_minutes.push(CheckoutMinuteRow {
+                tenant,
+                minute,
+                touchpoint,
+                channel,
+                device,
+                step_names: &mut steps.iter().map(|step| step.step),
+                step_indexes: &mut steps.iter().map(|step| step.step_index),
+                step_reached: &mut steps.iter().map(|step| step.reached),
+                step_dropped: &mut steps.iter().map(|step| step.dropped),
+                reason_names: &mut reasons.iter().map(|reason| reason.reason),
+                reason_sources: &mut reasons.iter().map(|reason| reason.reason_source),
+                reason_currencies: &mut reasons.iter().map(|reason| reason.currency),
+                reason_attempts: &mut reasons.iter().map(|reason| reason.attempts),
+                reason_values: &mut reasons.iter().map(|reason| reason.value),
+                within_3min: checkout.within_3min,
+                within_15min: checkout.within_15min,
+                durations: &checkout.durations,
+                revision,
+            });
+        }
+        if let Some(response) = &record.response {
+            self.response_minutes.push(ResponseMinuteRow {
+                tenant,
+                metric: detail,
+                minute,
+                touchpoint,
+                channel,
+                device,
+                breached: response.breached,
+                durations: &response.durations,
+                revision,
+            });
+        }
+        if let Some(quality) = record.quality {
+            self.quality_processor.push(QualityProcessorRow {
+                tenant,
+                family: detail,
+                minute,
+                touchpoint,
+                channel,
+                device,
+                accepted: quality.accepted,
+                late: quality.late,
+                duplicates: quality.duplicates,
+                non_human: quality.non_human,
+                repeated_transactions: quality.repeated_transactions,
+                without_attempt: quality.without_attempt,
+                revision,
+            });
+        }
+    }
+
+    fn checkout(&mut self, fact: &CheckoutFact) {
+        self.checkouts.push(CheckoutRow {
+            tenant: &fact.tenant,
+            attempt_id: &fact.attempt_id,
+            touchpoint: &fact.touchpoint,
+            channel: &fact.channel,
+            device: &fact.device,
+            state: &fact.state,
+            started_at: fact.started_at,
+            ended_at: fact.ended_at,
+            last_event_at: fact.last_event_at,
+            customer_id: fact.customer_id.as_deref(),
+            anonymous_id: fact.anonymous_id.as_deref(),
+            session_id: fact.session_id.as_deref(),
+            checkout_id: fact.checkout_id.as_deref(),
+            cart_id: fact.cart_id.as_deref(),
+            order_id: fact.order_id.as_deref(),
+            transaction_id: fact.transaction_id.as_deref(),
+            furthest_step: &fact.furthest_step,
+            furthest_step_index: fact.furthest_step_index,
+            reached_steps: &mut fact.reached.iter().map(|reached| reached.step.as_str()),
+            reason: fact.reason.as_deref(),
+            reason_source: fact.reason_source.as_deref(),
+            value: fact.value,
+            currency: fact.currency.as_deref(),
+            items: fact.items,
+            duration_ms: fact.duration_ms,
+            is_deleted: fact.is_deleted,
+            revision: fact.revision,
+        });
+    }
+
+    fn conversation(&mut self, fact: &ConversationFact) {
+        self.conversations.push(ConversationRow {
+            tenant: &fact.tenant,
+            conversation_id: &fact.conversation_id,
+            cycle: fact.cycle,
+            touchpoint: &fact.touchpoint,
+            channel: &fact.channel,
+            device: &fact.device,
+            state: &fact.state,
+            started_at: fact.started_at,
+            ended_at: fact.ended_at,
+            last_event_at: fact.last_event_at,
+            initiator: &fact.initiator,
+            customer_id: fact.customer_id.as_deref(),
+            session_id: fact.session_id.as_deref(),
+            case_id: fact.case_id.as_deref(),
+            topic: fact.topic.as_deref(),
+            first_customer_at: fact.first_customer_at,
+            first_response_at: fact.first_response_at,
+            first_response_customer_ms: fact.first_response_customer_ms,
+            first_response_team_ms: fact.first_response_team_ms,
+            breached_at: fact.breached_at,
+            reply_times: &mut fact.replies.iter().map(|reply| reply.at),
+            reply_waits_ms: &mut fact.replies.iter().map(|reply| reply.waited_ms),
+            waiting_since: fact.waiting_since,
+            resolution_ms: fact.resolution_ms,
+            handoffs: fact.handoffs,
+            is_deleted: fact.is_deleted,
+            revision: fact.revision,
+        });
+    }
+
+    fn answer(&mut self, fact: &AnswerFact) {
+        self.answers.push(AnswerRow {
+            tenant: &fact.tenant,
+            submission_id: &fact.submission_id,
+            question: &fact.question,
+            source: &fact.source,
+            id: &fact.id,
+            touchpoint: &fact.touchpoint,
+            channel: &fact.channel,
+            device: &fact.device,
+            time: fact.time,
+            survey_id: fact.survey_id.as_deref(),
+            metric: &fact.metric,
+            score: fact.score,
+            scale_min: fact.scale_min,
+            scale_max: fact.scale_max,
+            choice: fact.choice.as_deref(),
+            driver: fact.driver.as_deref(),
+            respondent: &fact.respondent,
+            text: fact.text.as_deref(),
+            customer_id: fact.customer_id.as_deref(),
+            is_counted: fact.is_counted,
+            is_deleted: fact.is_deleted,
+            revision: fact.revision,
+        });
+    }
+}

@@ -1,0 +1,106 @@
+//! The SQL of `deploy/clickhouse`, compiled in: numbered migrations that run once, and retention and views that are applied
+//! again whenever their rendered text changes.
+
+use std::fmt::Write as _;
+
+use touchstream_runtime::settings::Settings;
+use touchstream_schemas::log_buckets;
+
+/// One file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SqlFile {
+    /// Name without its ending; the key in `schema_migrations`.
+    pub(super) name: &'static str,
+    /// Text with placeholders in braces.
+    pub(super) template: &'static str,
+    /// Whether it runs once and may never change.
+    pub(super) once: bool,
+}
+
+macro_rules! files {
+    (once: [$($migration:literal),* $(,)?], again: [$($again:literal),* $(,)?]) => {
+        /// Every file in the order in which it is applied.
+        pub(super) const FILES: &[SqlFile] = &[
+            $(SqlFile {
+                name: $migration,
+                template: include_str!(concat!("../../../deploy/clickhouse/migrations/", $migration, ".sql")),
+                once: true,
+            },)*
+            $(SqlFile {
+                name: $again,
+                template: include_str!(concat!("../../../deploy/clickhouse/", $again, ".sql")),
+                once: false,
+            },)*
+        ];
+    };
+}
+
+files! {
+    once: [
+        "0001_events_checkout",
+        "0002_events_chat",
+        "0003_events_feedback",
+        "0004_events_app",
+        "0005_facts",
+        "0006_windows",
+        "0007_minutes",
+        "0008_quality",
+    ],
+    again: [
+        "ttl",
+        "views/checkouts",
+        "views/conversations",
+        "views/feedback",
+        "views/nps",
+        "views/nps_1m",
+        "views/checkout_funnel",
+        "views/checkout_funnel_1m",
+        "views/checkout_abandonment",
+        "views/checkout_abandonment_1m",
+        "views/checkout_duration",
+        "views/checkout_duration_1m",
+        "views/response_times",
+        "views/response_times_1m",
+        "views/data_quality",
+    ]
+}
+
+/// Fills the placeholders in.
+pub(super) fn render(template: &str, settings: &Settings) -> String {
+    let clickhouse = &settings.clickhouse;
+    template
+        .replace("{database}", &clickhouse.database)
+        .replace("{events_retention_days}", &clickhouse.events_retention_days.to_string())
+        .replace("{text_retention_days}", &clickhouse.text_retention_days.to_string())
+        .replace("{slo_first_response_s}", &settings.metrics.slo_first_response_s.to_string())
+        .replace("{bucket_values}", &bucket_values())
+}
+
+/// The value in milliseconds of every log bucket, the zero bucket first.
+fn bucket_values() -> String {
+    let mut text = String::from("[0");
+    let mut last = -1;
+    for index in 0.. {
+        let value = log_buckets::value_of(index);
+        if value == last {
+            break;
+        }
+        write!(text, ", {value}").expect("writing to a string never fails");
+        last = value;
+    }
+    text.push(']');
+    text
+}
+
+/// The statements of a rendered file: parted at a semicolon that ends a line, comment lines left out.
+pub(super) fn statements(rendered: &str) -> impl Iterator<Item = String> + '_ {
+    rendered.split(";\n").map(without_comments).filter(|statement| !statement.is_empty())
+}
+
+fn without_comments(statement: &str) -> String {
+    let lines: Vec<&str> = statement
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("--") && !line.trim().is_empty())
+        .collect();
+    lines.join("\n")
+}

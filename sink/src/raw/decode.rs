@@ -1,0 +1,200 @@
+//! From framed Avro to Arrow: who an event is (for the duplicate rule), and all its columns. Both framings are read; a schema that
+//! only the registry knows is fetched once.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use arrow_array::RecordBatch;
+use arrow_avro::codec::Tz;
+use arrow_avro::reader::{Decoder as ArrowDecoder, ReaderBuilder};
+use arrow_avro::schema::{AvroSchema, Fingerprint, SchemaStore};
+use arrow_schema::{ArrowError, SchemaRef};
+use arrow_select::concat::concat_batches;
+use serde::Deserialize;
+use touchstream_schemas::avro;
+use touchstream_schemas::codec::{CONFLUENT, DecodeError, Decoder, SINGLE_OBJECT};
+use touchstream_schemas::duplicates::EventKey;
+use touchstream_schemas::event::Family;
+use touchstream_schemas::registry::SchemaRegistry;
+
+/// Rows that one Arrow batch may have; more than any range of offsets.
+const MOST_ROWS: usize = 1 << 24;
+/// Tries to fetch a schema from the registry before its records are refused.
+const REGISTRY_TRIES: u32 = 5;
+
+/// The fields that make two events copies of each other.
+#[derive(Debug, Deserialize)]
+struct Identity<'a> {
+    tenant: &'a str,
+    source: &'a str,
+    id: &'a str,
+}
+
+/// Reads the events of one family.
+pub(crate) struct EventDecoder {
+    reader_schema: &'static str,
+    known: Decoder,
+    writers: HashMap<[u8; 8], String>,
+    arrow: ArrowDecoder,
+    registry: Option<SchemaRegistry>,
+    by_id: HashMap<u32, [u8; 8]>,
+    unknown_ids: HashSet<u32>,
+    reframed: Vec<u8>,
+}
+
+impl EventDecoder {
+    /// A reader of the family's events; `registry` resolves Confluent framing.
+    pub(crate) fn new(family: Family, registry: Option<SchemaRegistry>) -> Result<EventDecoder, ArrowError> {
+        let schema = avro::of_family(family);
+        let writers = HashMap::from([(schema.fingerprint(), schema.json.to_owned())]);
+        let arrow = arrow_decoder(schema.json, &writers)?;
+        Ok(EventDecoder {
+            reader_schema: schema.json,
+            known: Decoder::new(&[schema]),
+            writers,
+            arrow,
+            registry,
+            by_id: HashMap::new(),
+            unknown_ids: HashSet::new(),
+            reframed: Vec::new(),
+        })
+    }
+
+    /// Columns that decoded events have.
+    pub(crate) fn schema(&self) -> SchemaRef {
+        self.arrow.schema()
+    }
+
+    /// Who an event is. Reads the record to its end, so a record that passes fits its schema.
+    pub(crate) fn key(&mut self, payload: &[u8]) -> Result<EventKey, DecodeError> {
+        self.learn(payload);
+        let identity: Identity<'_> = self.known.decode(payload)?;
+        Ok(EventKey::new(identity.tenant, identity.source, identity.id))
+    }
+
+    /// All columns of the given records; a record that Arrow cannot take is handed to `refuse` by its index and left out.
+    pub(crate) fn rows(
+        &mut self,
+        payloads: &[&[u8]],
+        mut refuse: impl FnMut(usize, String),
+    ) -> Result<RecordBatch, ArrowError> {
+        let mut batches = Vec::new();
+        // Halves of what failed, until the bad records stand alone; in order, so that rows keep the order of offsets.
+        let mut pending = vec![(0, payloads.len())];
+        while let Some((start, end)) = pending.pop() {
+            match self.append(&payloads[start..end], &mut batches) {
+                Ok(()) => {}
+                Err(error) if end - start <= 1 => refuse(start, error.to_string()),
+                Err(_) => {
+                    let middle = start.midpoint(end);
+                    pending.push((middle, end));
+                    pending.push((start, middle));
+                }
+            }
+        }
+        match batches.len() {
+            1 => Ok(batches.swap_remove(0)),
+            _ => concat_batches(&self.schema(), &batches),
+        }
+    }
+
+    fn append(&mut self, payloads: &[&[u8]], batches: &mut Vec<RecordBatch>) -> Result<(), ArrowError> {
+        let kept = batches.len();
+        let result = self.try_append(payloads, batches);
+        if result.is_err() {
+            // Rows of the failed attempt are in the decoder's columns: a new one starts empty.
+            batches.truncate(kept);
+            self.arrow = arrow_decoder(self.reader_schema, &self.writers)?;
+        }
+        result
+    }
+
+    fn try_append(&mut self, payloads: &[&[u8]], batches: &mut Vec<RecordBatch>) -> Result<(), ArrowError> {
+        for payload in payloads {
+            let mut rest = match confluent_id(payload).and_then(|id| self.by_id.get(&id)) {
+                Some(fingerprint) => {
+                    self.reframed.clear();
+                    self.reframed.extend_from_slice(&SINGLE_OBJECT);
+                    self.reframed.extend_from_slice(fingerprint);
+                    self.reframed.extend_from_slice(&payload[5..]);
+                    self.reframed.as_slice()
+                }
+                None => *payload,
+            };
+            while !rest.is_empty() {
+                let consumed = self.arrow.decode(rest)?;
+                rest = &rest[consumed..];
+                if !rest.is_empty() {
+                    // Another writer schema begins: the rows so far make a batch of their own.
+                    match self.arrow.flush()? {
+                        Some(batch) => batches.push(batch),
+                        None if consumed > 0 => {}
+                        None => return Err(ArrowError::ParseError("record is incomplete".to_owned())),
+                    }
+                }
+            }
+        }
+        if let Some(batch) = self.arrow.flush()? {
+            batches.push(batch);
+        }
+        Ok(())
+    }
+
+    /// Fetches the schema of a Confluent-framed record that is not known yet.
+    fn learn(&mut self, payload: &[u8]) {
+        let Some(id) = confluent_id(payload) else { return };
+        let Some(registry) = &self.registry else { return };
+        if self.by_id.contains_key(&id) || self.unknown_ids.contains(&id) {
+            return;
+        }
+        for _ in 0..REGISTRY_TRIES {
+            match registry.fetch(id) {
+                Ok(json) => return self.note(id, &json),
+                Err(error) => {
+                    tracing::warn!(id, %error, "schema cannot be fetched");
+                    std::thread::sleep(Duration::from_secs(1));
+                }
+            }
+        }
+        self.unknown_ids.insert(id);
+    }
+
+    fn note(&mut self, id: u32, json: &str) {
+        let parsed: Result<serde_avro_fast::Schema, _> = json.parse();
+        let Ok(parsed) = parsed else {
+            self.unknown_ids.insert(id);
+            return;
+        };
+        let fingerprint = *parsed.rabin_fingerprint();
+        self.writers.entry(fingerprint).or_insert_with(|| json.to_owned());
+        match (self.known.also_read_id(id, json), arrow_decoder(self.reader_schema, &self.writers)) {
+            (Ok(()), Ok(arrow)) => {
+                self.arrow = arrow;
+                self.by_id.insert(id, fingerprint);
+            }
+            _ => {
+                self.writers.remove(&fingerprint);
+                self.unknown_ids.insert(id);
+            }
+        }
+    }
+}
+
+fn confluent_id(payload: &[u8]) -> Option<u32> {
+    let (header, _) = payload.split_first_chunk::<5>()?;
+    let id = header[1..].try_into().expect("four of five bytes");
+    (header[0] == CONFLUENT).then_some(u32::from_be_bytes(id))
+}
+
+fn arrow_decoder(reader: &str, writers: &HashMap<[u8; 8], String>) -> Result<ArrowDecoder, ArrowError> {
+    let mut store = SchemaStore::new();
+    for (fingerprint, json) in writers {
+        store.set(Fingerprint::Rabin(u64::from_le_bytes(*fingerprint)), AvroSchema::new(json.clone()))?;
+    }
+    ReaderBuilder::new()
+        .with_batch_size(MOST_ROWS)
+        .with_reader_schema(AvroSchema::new(reader.to_owned()))
+        .with_writer_schema_store(store)
+        .with_tz(Tz::Utc)
+        .build_decoder()
+}

@@ -1,0 +1,220 @@
+//! From a range of offsets to inserts: copies and undecodable records fall out, rows part by month of event time, and each month is
+//! one insert with its token. A function of the range and of the duplicate window alone, so that a replay gives the same.
+
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::TimestampMillisecondType;
+use arrow_array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray, UInt32Array};
+use arrow_schema::{ArrowError, DataType, Field, Schema};
+use arrow_select::take::take_record_batch;
+use touchstream_schemas::duplicates::DuplicateWindow;
+use touchstream_schemas::time::EventTime;
+
+use super::decode::EventDecoder;
+use super::month::month_of;
+use crate::error::SinkError;
+use crate::insert::Insert;
+use crate::ledger::Intent;
+use crate::reject::Refused;
+
+/// One record of a raw topic.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Record {
+    /// Offset.
+    pub(crate) offset: i64,
+    /// Append time.
+    pub(crate) appended_at: i64,
+    start: usize,
+    /// `None`: a record without a value.
+    end: Option<usize>,
+}
+
+/// Records of one partition in rising order of offset, their bytes in one piece.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Records {
+    /// The records.
+    pub(crate) list: Vec<Record>,
+    bytes: Vec<u8>,
+}
+
+impl Records {
+    /// Adds the next record.
+    pub(crate) fn push(&mut self, offset: i64, appended_at: i64, payload: Option<&[u8]>) {
+        let start = self.bytes.len();
+        let end = payload.map(|payload| {
+            self.bytes.extend_from_slice(payload);
+            self.bytes.len()
+        });
+        self.list.push(Record { offset, appended_at, start, end });
+    }
+
+    /// Bytes held.
+    pub(crate) fn held(&self) -> usize {
+        self.bytes.len() + self.list.len() * size_of::<Record>()
+    }
+
+    /// Takes the first `count` records out.
+    pub(crate) fn take(&mut self, count: usize) -> Records {
+        if count >= self.list.len() {
+            return std::mem::take(self);
+        }
+        let mut later = Records::default();
+        for index in count..self.list.len() {
+            let record = self.list[index];
+            later.push(record.offset, record.appended_at, self.payload(record));
+        }
+        self.list.truncate(count);
+        std::mem::replace(self, later)
+    }
+
+    fn payload(&self, record: Record) -> Option<&[u8]> {
+        record.end.map(|end| &self.bytes[record.start..end])
+    }
+}
+
+/// Where a range stands and goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place<'a> {
+    /// Topic.
+    pub(crate) topic: &'a str,
+    /// Partition.
+    pub(crate) partition: i32,
+    /// Table of the family.
+    pub(crate) table: &'static str,
+    /// The range as it stands in the ledger.
+    pub(crate) intent: Intent,
+}
+
+/// Tenant and minute of receipt, and the oldest event of it.
+pub(crate) type Oldest = HashMap<(String, EventTime), EventTime>;
+
+/// A range, ready to be stored.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    /// One insert a month, in rising order.
+    pub(crate) inserts: Vec<(u32, Insert)>,
+    /// Records that cannot be decoded.
+    pub(crate) refused: Vec<Refused>,
+    /// Copies dropped.
+    pub(crate) duplicates: u64,
+    /// Oldest receipt by tenant and minute.
+    pub(crate) oldest: Oldest,
+}
+
+/// Prepares a range of at least one record.
+pub(crate) fn prepare(
+    place: Place<'_>,
+    records: &Records,
+    window: &mut DuplicateWindow,
+    decoder: &mut EventDecoder,
+) -> Result<Prepared, SinkError> {
+    let mut refused = Vec::new();
+    let mut duplicates = 0;
+    let mut kept = Vec::with_capacity(records.list.len());
+    let mut payloads = Vec::with_capacity(records.list.len());
+    for record in &records.list {
+        let payload = records.payload(*record);
+        match decoder.key(payload.unwrap_or_default()) {
+            Err(error) => refused.push(Refused {
+                offset: record.offset,
+                reason: error.reason(),
+                detail: error.to_string(),
+                payload: payload.map(<[u8]>::to_vec),
+            }),
+            Ok(key) if window.is_duplicate(key, record.offset, EventTime(record.appended_at)) => {
+                duplicates += 1
+            }
+            Ok(_) => {
+                kept.push(record.offset);
+                payloads.push(payload.unwrap_or_default());
+            }
+        }
+    }
+    let arrow = |source| SinkError::Arrow { table: place.table.to_owned(), source };
+    let mut prepared = Prepared { inserts: Vec::new(), refused, duplicates, oldest: Oldest::new() };
+    let mut bad = Vec::new();
+    let rows = decoder.rows(&payloads, |index, detail| bad.push((index, detail))).map_err(arrow)?;
+    for (index, detail) in bad.iter().rev() {
+        let (offset, payload) = (kept.remove(*index), payloads[*index].to_vec());
+        let detail = detail.clone();
+        prepared.refused.push(Refused { offset, reason: "body", detail, payload: Some(payload) });
+    }
+    if rows.num_rows() == 0 {
+        return Ok(prepared);
+    }
+    prepared.oldest = oldest(&rows);
+    let rows = with_place(place, &rows, kept).map_err(arrow)?;
+    for (month, batch) in by_month(&rows).map_err(arrow)? {
+        let Place { topic, partition, table, intent } = place;
+        let Intent { min, max, first_appended_at, .. } = intent;
+        let token = format!("{topic}:{partition}:{min}-{max}@{first_appended_at}:{table}:{month}");
+        prepared.inserts.push((month, Insert::new(table, &batch, Some(token))?));
+    }
+    Ok(prepared)
+}
+
+/// Columns of a raw table as this sink writes them.
+pub(crate) fn written(decoded: &Schema) -> Schema {
+    let mut fields: Vec<Arc<Field>> = decoded.fields().iter().cloned().collect();
+    fields.push(Arc::new(Field::new("_topic", DataType::Utf8, false)));
+    fields.push(Arc::new(Field::new("_partition", DataType::Int32, false)));
+    fields.push(Arc::new(Field::new("_offset", DataType::Int64, false)));
+    Schema::new(fields)
+}
+
+fn with_place(place: Place<'_>, rows: &RecordBatch, offsets: Vec<i64>) -> Result<RecordBatch, ArrowError> {
+    let count = rows.num_rows();
+    let mut columns: Vec<ArrayRef> = rows.columns().to_vec();
+    columns.push(Arc::new(StringArray::from_iter_values(std::iter::repeat_n(place.topic, count))));
+    columns.push(Arc::new(Int32Array::from_value(place.partition, count)));
+    columns.push(Arc::new(Int64Array::from(offsets)));
+    RecordBatch::try_new(Arc::new(written(&rows.schema())), columns)
+}
+
+fn times<'r>(rows: &'r RecordBatch, column: &str) -> &'r [i64] {
+    let column = rows.column_by_name(column).expect("every event schema has it");
+    column.as_primitive::<TimestampMillisecondType>().values()
+}
+
+fn by_month(rows: &RecordBatch) -> Result<Vec<(u32, RecordBatch)>, ArrowError> {
+    let mut months: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for (index, time) in (0_u32..).zip(times(rows, "time")) {
+        months.entry(month_of(*time)).or_default().push(index);
+    }
+    if months.len() == 1 {
+        return Ok(months.into_keys().map(|month| (month, rows.clone())).collect());
+    }
+    let of_month = |(month, indices)| Ok((month, take_record_batch(rows, &UInt32Array::from(indices))?));
+    months.into_iter().map(of_month).collect()
+}
+
+fn oldest(rows: &RecordBatch) -> Oldest {
+    let tenants = rows.column_by_name("tenant").expect("every event schema has it").as_string::<i32>();
+    let mut oldest = Oldest::new();
+    let mut group: Option<(&str, EventTime, EventTime)> = None;
+    for (tenant, received_at) in tenants.iter().zip(times(rows, "received_at")) {
+        let (tenant, received_at) = (tenant.unwrap_or_default(), EventTime(*received_at));
+        let minute = received_at.minute();
+        group = match group {
+            Some((known, same, first)) if known == tenant && same == minute => {
+                Some((known, same, first.min(received_at)))
+            }
+            other => {
+                note(&mut oldest, other);
+                Some((tenant, minute, received_at))
+            }
+        };
+    }
+    note(&mut oldest, group);
+    oldest
+}
+
+fn note(oldest: &mut Oldest, group: Option<(&str, EventTime, EventTime)>) {
+    if let Some((tenant, minute, first)) = group {
+        let entry = oldest.entry((tenant.to_owned(), minute)).or_insert(first);
+        *entry = first.min(*entry);
+    }
+}

@@ -1,0 +1,223 @@
+//! A Kafka, a ClickHouse engine and sinks, each in a process of its own, so that any of them can be killed.
+//!
+//! A role (engine or sink) is this test binary itself, started again with the name of the role test and a variable.
+
+use std::fs::File;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use touchstream_local_clickhouse::{Password, ServerOptions};
+use touchstream_local_kafka::{KafkaOptions, RunningKafka};
+use touchstream_local_parts::Progress;
+use touchstream_runtime::settings::{self, Settings};
+use touchstream_runtime::{kafka, shutdown, telemetry};
+use touchstream_schemas::topics::{Cleanup, Topics};
+
+const ROLE: &str = "TOUCHSTREAM_SINK_TEST_ROLE";
+const CONFIG: &str = "TOUCHSTREAM_SINK_TEST_CONFIG";
+
+/// What runs, and where.
+pub struct Machine {
+    /// Settings of the sink.
+    pub settings: Settings,
+    kafka: Option<RunningKafka>,
+    engine: Option<Child>,
+    directory: tempfile::TempDir,
+    sinks: usize,
+}
+
+/// A process that ends with its owner.
+pub struct Process(Child);
+
+impl Process {
+    /// `kill -9`.
+    pub fn kill(mut self) {
+        self.0.kill().expect("a child can be killed");
+        self.0.wait().expect("a killed child ends");
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+impl Machine {
+    /// Starts the ClickHouse engine and, with `kafka`, a Kafka with all topics.
+    pub async fn start(with_kafka: bool, extra: &str) -> Machine {
+        let directory = tempfile::tempdir().expect("a directory for the test");
+        let (kafka_port, engine_port) = (free_port(), free_port());
+        let config = directory.path().join("touchstream.toml");
+        let text = format!(
+            "[kafka]\nbrokers = \"127.0.0.1:{kafka_port}\"\n\
+             [clickhouse]\nurl = \"http://127.0.0.1:{engine_port}\"\npassword = \"secret\"\n\
+             [sink]\nadmin = \"127.0.0.1:0\"\ninstance_id = \"one\"\n{extra}"
+        );
+        std::fs::write(&config, text).expect("the test's directory can be written");
+        let settings = settings::load(Some(&config)).expect("the test's settings are valid").settings;
+        let kafka = with_kafka.then(|| start_kafka(directory.path(), kafka_port));
+        let mut machine = Machine { settings, kafka, engine: None, directory, sinks: 0 };
+        machine.start_engine().await;
+        if with_kafka {
+            machine.create_topics().await;
+        }
+        machine
+    }
+
+    /// Starts the engine (again) and waits until it answers.
+    pub async fn start_engine(&mut self) {
+        self.engine = Some(self.role("engine"));
+        wait_for("the engine", Duration::from_secs(60), async || {
+            self.ask("SELECT 1").await.is_some_and(|rows| rows == "1\n")
+        })
+        .await;
+    }
+
+    /// `kill -9` on the engine.
+    pub fn kill_engine(&mut self) {
+        Process(self.engine.take().expect("the engine runs")).kill();
+    }
+
+    /// Starts a sink.
+    pub fn start_sink(&mut self) -> Process {
+        self.sinks += 1;
+        Process(self.role("sink"))
+    }
+
+    /// All that the sinks logged.
+    pub fn sink_logs(&self) -> String {
+        (0..=self.sinks)
+            .filter_map(|number| std::fs::read_to_string(self.log(&format!("sink-{number}"))).ok())
+            .collect()
+    }
+
+    fn log(&self, name: &str) -> PathBuf {
+        self.directory.path().join(format!("{name}.log"))
+    }
+
+    fn role(&self, role: &str) -> Child {
+        let name = if role == "sink" { format!("sink-{}", self.sinks) } else { role.to_owned() };
+        let log = File::create(self.log(&name)).expect("the test's directory can be written");
+        Command::new(std::env::current_exe().expect("this test has a path"))
+            .args(["--ignored", "--exact", "role", "--nocapture"])
+            .env(ROLE, role)
+            .env(CONFIG, self.directory.path().join("touchstream.toml"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("this test can start itself")
+    }
+
+    /// Runs a statement as the writing user; `None` when it fails or the engine is away.
+    pub async fn ask(&self, sql: &str) -> Option<String> {
+        let clickhouse = &self.settings.clickhouse;
+        let client = clickhouse::Client::default()
+            .with_url(&clickhouse.url)
+            .with_user(&clickhouse.user)
+            .with_password(clickhouse.password.expose())
+            .with_compression(clickhouse::Compression::None);
+        let is_question = ["SELECT", "WITH"].iter().any(|word| sql.starts_with(word));
+        if !is_question {
+            return client.query_raw(sql).execute().await.ok().map(|()| String::new());
+        }
+        let bytes = client.query_raw(sql).fetch_bytes("TabSeparated").ok()?.collect().await.ok()?;
+        String::from_utf8(bytes.to_vec()).ok()
+    }
+
+    /// One number.
+    pub async fn number(&self, sql: &str) -> Option<u64> {
+        self.ask(sql).await?.trim().parse().ok()
+    }
+
+    async fn create_topics(&self) {
+        let config = kafka::client(&self.settings.kafka, "test").expect("no secret file is configured");
+        let admin: AdminClient<DefaultClientContext> = config.create().expect("an admin client");
+        let topics = Topics::new("cx").all();
+        let new: Vec<NewTopic<'_>> = topics
+            .iter()
+            .map(|setup| {
+                let partitions = if setup.partitioned { 2 } else { 1 };
+                let topic = NewTopic::new(&setup.name, partitions, TopicReplication::Fixed(1));
+                match setup.cleanup {
+                    Cleanup::Raw => topic.set("message.timestamp.type", "LogAppendTime"),
+                    Cleanup::Derived => topic,
+                    Cleanup::Compacted => topic.set("cleanup.policy", "compact"),
+                }
+            })
+            .collect();
+        for created in admin.create_topics(&new, &AdminOptions::new()).await.expect("Kafka answers") {
+            created.expect("a new topic can be made");
+        }
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        if let Some(engine) = self.engine.take() {
+            drop(Process(engine));
+        }
+        if let Some(kafka) = self.kafka.take() {
+            drop(kafka.stop(Duration::from_secs(10)));
+        }
+    }
+}
+
+fn start_kafka(directory: &Path, port: u16) -> RunningKafka {
+    let parts = touchstream_local_parts::kafka(&Progress::silent()).expect("Kafka's jars");
+    let options = KafkaOptions::new(parts.jars, directory.join("kafka"), port);
+    let kafka = touchstream_local_kafka::start(options).expect("Kafka starts");
+    kafka.wait_ready(Duration::from_secs(60)).expect("Kafka answers");
+    kafka
+}
+
+/// What a child does; in the test run itself it does nothing.
+pub fn play_role() {
+    let Ok(role) = std::env::var(ROLE) else { return };
+    let config = std::env::var(CONFIG).expect("set beside the role");
+    let settings = settings::load(Some(Path::new(&config))).expect("the test's settings are valid").settings;
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        telemetry::install(&settings.log).expect("valid log settings");
+        match role.as_str() {
+            "engine" => {
+                let library =
+                    touchstream_local_parts::clickhouse(&Progress::silent()).expect("the engine's library");
+                let data = Path::new(&config).with_file_name("clickhouse");
+                let listen =
+                    settings.clickhouse.url.trim_start_matches("http://").parse().expect("an address");
+                let options = ServerOptions::new(library, data, listen, Password::new("secret"));
+                touchstream_local_clickhouse::serve(options, |_| {}, std::future::pending())
+                    .await
+                    .expect("the engine runs");
+            }
+            _ => {
+                let shutdown = shutdown::on_signal().expect("signals");
+                touchstream_sink::serve(&settings, shutdown).await.expect("the sink runs");
+            }
+        }
+    });
+}
+
+/// Waits for a condition with a deadline.
+pub async fn wait_for(what: &str, deadline: Duration, mut condition: impl AsyncFnMut() -> bool) {
+    let begun = Instant::now();
+    while begun.elapsed() < deadline {
+        if condition().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("{what} did not come within {deadline:?}");
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    listener.local_addr().expect("a bound address").port()
+}

@@ -1,0 +1,242 @@
+//! The objects that readers see: documented to the last column, safe to create again, and right about hand-made rows.
+
+#[expect(dead_code, reason = "each test uses its part of the harness")]
+mod harness;
+
+use harness::Machine;
+
+#[test]
+#[ignore = "started by the other tests as a process of its own"]
+fn role() {
+    harness::play_role();
+}
+
+async fn rows(machine: &Machine, sql: &str) -> String {
+    machine.ask(sql).await.unwrap_or_else(|| panic!("failed to ask {sql}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn objects_are_documented_repeatable_and_right() {
+    let mut machine = Machine::start(false, "").await;
+    let pending = touchstream_sink::migrate(&machine.settings, true).await.expect("a dry run needs nothing");
+    let applied = touchstream_sink::migrate(&machine.settings, false).await.expect("migrations apply");
+    assert_eq!(pending, applied, "a dry run names what would be applied");
+    let again = touchstream_sink::migrate(&machine.settings, false).await.expect("repeating is safe");
+    assert_eq!(again, Vec::<String>::new());
+
+    documented(&machine).await;
+    scores(&machine).await;
+    checkout(&machine).await;
+    responses(&machine).await;
+    facts(&machine).await;
+    quality(&machine).await;
+
+    machine.settings.clickhouse.events_retention_days = 30;
+    let retention = touchstream_sink::migrate(&machine.settings, false).await.expect("retention can change");
+    assert_eq!(retention, ["ttl"]);
+    let kept = rows(&machine, "SELECT create_table_query LIKE '%toIntervalDay(30)%' FROM system.tables WHERE database = 'cx' AND name = 'events_chat'").await;
+    assert_eq!(kept, "1\n");
+
+    machine
+        .ask("INSERT INTO cx.schema_migrations VALUES ('0005_facts', 'other', now64(3, 'UTC') + 1)")
+        .await
+        .expect("a row for the test");
+    let refused = touchstream_sink::migrate(&machine.settings, false).await;
+    let message = refused.expect_err("a changed migration is refused").to_string();
+    assert!(message.contains("0005_facts"), "{message}");
+}
+
+async fn documented(machine: &Machine) {
+    let bare = "SELECT name FROM system.tables WHERE database = 'cx' AND comment = ''";
+    assert_eq!(rows(machine, bare).await, "", "every object has a comment");
+    let bare = "SELECT table, name FROM system.columns WHERE database = 'cx' AND comment = ''";
+    assert_eq!(rows(machine, bare).await, "", "every column has a comment");
+    let states = "SELECT table, name FROM system.columns WHERE database = 'cx' AND type LIKE '%Aggregate%' AND table NOT LIKE 'store_%'";
+    assert_eq!(rows(machine, states).await, "", "readers see finished columns only");
+    for object in [
+        "events_checkout",
+        "events_chat",
+        "events_feedback",
+        "events_app",
+        "checkouts",
+        "conversations",
+        "feedback",
+        "nps",
+        "checkout_funnel",
+        "checkout_abandonment",
+        "checkout_duration",
+        "response_times",
+        "nps_1m",
+        "checkout_funnel_1m",
+        "checkout_abandonment_1m",
+        "checkout_duration_1m",
+        "response_times_1m",
+        "data_quality",
+    ] {
+        let first = format!(
+            "SELECT name FROM system.columns WHERE database = 'cx' AND table = '{object}' AND position = 1"
+        );
+        assert_eq!(rows(machine, &first).await, "tenant\n", "{object}");
+    }
+}
+
+async fn insert(machine: &Machine, table: &str, columns: &str, values: &[&str]) {
+    for values in values {
+        let sql = format!("INSERT INTO cx.{table} ({columns}) VALUES {values}");
+        machine.ask(&sql).await.unwrap_or_else(|| panic!("failed to run {sql}"));
+    }
+}
+
+async fn scores(machine: &Machine) {
+    let columns = "tenant, metric, window, window_end, touchpoint, channel, device, answers, top, middle, bottom, is_final, revision";
+    insert(
+        machine,
+        "store_score_windows",
+        columns,
+        &[
+            "('t', 'nps', '1h', 3600, 'all', 'all', 'all', 3, 1, 1, 1, 0, 1)",
+            "('t', 'nps', '1h', 3600, 'all', 'all', 'all', 10, 6, 2, 2, 1, 3)",
+            "('t', 'nps', '1h', 3600, 'all', 'all', 'all', 9, 6, 2, 1, 0, 2)",
+            "('t', 'nps', '1h', 7200, 'all', 'all', 'all', 0, 0, 0, 0, 1, 5)",
+            "('t', 'nps', '1h', 10800, 'all', 'all', 'all', 1, 1, 0, 0, 1, 5)",
+        ],
+    )
+    .await;
+    // By hand: p = 6.75/13, d = 2.75/13, 100 * (4/13 -+ 1.96 * sqrt((9.5/13 - (4/13)^2)/13)) = -12.6 and 74.1.
+    let found = rows(machine, "SELECT n, promoters_n, passives_n, detractors_n, value, round(ci_low, 1), round(ci_high, 1), is_final, revision FROM cx.nps ORDER BY window_end").await;
+    assert_eq!(
+        found,
+        "10\t6\t2\t2\t40\t-12.6\t74.1\ttrue\t3\n\
+         0\t0\t0\t0\t\\N\t\\N\t\\N\ttrue\t5\n\
+         1\t1\t0\t0\t100\t-44.5\t100\ttrue\t5\n"
+    );
+    let columns =
+        "tenant, metric, minute, touchpoint, channel, device, answers, top, middle, bottom, revision";
+    insert(machine, "store_score_minutes", columns, &["('t', 'nps', 60, 'a', 'web', 'x', 2, 1, 0, 1, 1)"])
+        .await;
+    assert_eq!(rows(machine, "SELECT minute, n, value FROM cx.nps_1m").await, "1970-01-01 00:01:00\t2\t0\n");
+}
+
+async fn checkout(machine: &Machine) {
+    let columns = "tenant, window, window_end, touchpoint, channel, device, step_names, step_indexes, step_reached, step_dropped, step_open, \
+        reason_names, reason_sources, reason_currencies, reason_attempts, reason_values, within_3min, within_15min, durations, p50_ms, p75_ms, p95_ms, is_final, revision";
+    insert(machine, "store_checkout_windows", columns, &[
+        "('t', '1h', 3600, 'all', 'all', 'all', ['cart'], [1], [9], [9], [1], ['gone'], ['stated'], ['EUR'], [9], [1.5], 0, 0, 0, NULL, NULL, NULL, 0, 1)",
+        "('t', '1h', 3600, 'all', 'all', 'all', ['started', 'payment', 'odd'], [0, 5, NULL], [20, 10, 0], [5, 4, 0], [2, NULL, 0], ['trust'], ['inferred'], ['EUR'], [9], [99.5], 3, 4, 8, 90000, 120500, 300000, 0, 2)",
+    ]).await;
+    // Wilson for 5 of 20 and 4 of 10, by hand.
+    let found = rows(machine, "SELECT step, step_index, reached_n, dropped_n, open_n, drop_off_ratio, round(ci_low, 3), round(ci_high, 3) FROM cx.checkout_funnel WHERE tenant = 't' ORDER BY step_index").await;
+    assert_eq!(
+        found,
+        "started\t0\t20\t5\t2\t0.25\t0.112\t0.469\n\
+         payment\t5\t10\t4\t\\N\t0.4\t0.168\t0.687\n\
+         odd\t\\N\t0\t0\t0\t\\N\t\\N\t\\N\n",
+        "and a reason or step that the newer revision does not have is gone"
+    );
+    let found =
+        rows(machine, "SELECT reason, reason_source, currency, n, value_sum FROM cx.checkout_abandonment")
+            .await;
+    assert_eq!(found, "trust\tinferred\tEUR\t9\t99.5\n");
+    let found = rows(
+        machine,
+        "SELECT n, p50_s, p75_s, within_3min_ratio, within_15min_ratio FROM cx.checkout_duration",
+    )
+    .await;
+    assert_eq!(found, "8\t90\t120.5\t0.375\t0.5\n");
+}
+
+async fn responses(machine: &Machine) {
+    let columns = "tenant, metric, window, window_end, touchpoint, channel, device, durations, p50_ms, slo_ms, breached, waiting, is_final, revision";
+    insert(
+        machine,
+        "store_response_windows",
+        columns,
+        &["('t', 'reply', '1h', 3600, 'all', 'all', 'all', 4, 1500, NULL, NULL, 3, 1, 1)"],
+    )
+    .await;
+    let found =
+        rows(machine, "SELECT metric, n, p50_s, p99_s, slo_s, breached_n, waiting_n FROM cx.response_times")
+            .await;
+    assert_eq!(found, "reply\t4\t1.5\t\\N\t\\N\t\\N\t\\N\n");
+    // Values 0, 1, 2, 3 and 100 times 60 s: the median is a minute, at most 1 % off, and the nearest ranks hold.
+    let minute = touchstream_schemas::log_buckets::index_of(60_000);
+    let columns = "tenant, metric, minute, touchpoint, channel, device, breached, durations, revision";
+    insert(machine, "store_response_minutes", columns, &[
+        &format!("('t', 'first_response_team', 60, 'a', 'web', 'x', 2, map(-1, 1, 0, 1, 1, 1, 2, 1, {minute}, 100), 1)"),
+        "('t', 'reply', 60, 'a', 'web', 'x', 0, map(-1, 1, 0, 1), 1)",
+        "('t', 'resolution', 60, 'a', 'web', 'x', 0, map(), 1)",
+    ]).await;
+    let value = touchstream_schemas::log_buckets::value_of(minute);
+    let found = rows(
+        machine,
+        "SELECT metric, n, p50_s, p99_s, slo_s, breached_n FROM cx.response_times_1m ORDER BY metric",
+    )
+    .await;
+    let exact = format!("{}", f64::from(i32::try_from(value).expect("small")) / 1_000.0);
+    assert_eq!(
+        found,
+        format!(
+            "first_response_team\t104\t{exact}\t{exact}\t300\t2\n\
+             reply\t2\t0\t0.001\t\\N\t\\N\n\
+             resolution\t0\t\\N\t\\N\t\\N\t\\N\n"
+        )
+    );
+}
+
+async fn facts(machine: &Machine) {
+    let columns = "tenant, attempt_id, state, started_at, duration_ms, is_deleted, revision";
+    insert(
+        machine,
+        "store_checkouts",
+        columns,
+        &[
+            "('t', 'a', 'open', 1000, NULL, 0, 1)",
+            "('t', 'a', 'completed', 1000, 2500, 0, 2)",
+            "('t', 'b', 'open', 1000, NULL, 0, 1)",
+            "('t', 'b', 'open', 1000, NULL, 1, 2)",
+        ],
+    )
+    .await;
+    let found = rows(machine, "SELECT attempt_id, state, duration_s FROM cx.checkouts").await;
+    assert_eq!(found, "a\tcompleted\t2.5\n", "a deleted fact has no row");
+    let columns = "tenant, conversation_id, cycle, state, started_at, is_deleted, revision";
+    insert(
+        machine,
+        "store_conversations",
+        columns,
+        &[
+            "('t', 'c', 1, 'solved', '2026-06-01 00:00:00', 0, 1)",
+            "('t', 'c', 1, 'open', '2026-05-01 00:00:00', 0, 2)",
+        ],
+    )
+    .await;
+    let found = rows(machine, "SELECT state FROM cx.conversations WHERE started_at >= '2026-06-01'").await;
+    assert_eq!(found, "", "a time filter never brings an older revision back");
+}
+
+async fn quality(machine: &Machine) {
+    let columns = "tenant, family, minute, instance, code, events, revision";
+    insert(
+        machine,
+        "store_quality_ingest",
+        columns,
+        &[
+            "('t', 'app', 60, 'i', 'accepted', 5, 1)",
+            "('t', 'app', 60, 'i', 'accepted', 7, 2)",
+            "('t', 'app', 60, 'j', 'accepted', 1, 1)",
+            "('t', 'app', 60, 'i', 'field_missing', 2, 1)",
+            "('t', 'app', 60, 'i', 'duplicate', 3, 1)",
+        ],
+    )
+    .await;
+    let columns = "tenant, family, minute, accepted, late, duplicates, non_human, revision";
+    insert(machine, "store_quality_processor", columns, &["('t', 'app', 60, 8, 1, 2, 3, 9)"]).await;
+    let columns = "tenant, family, minute, freshness_ms, lag";
+    insert(machine, "store_quality_sink", columns, &["('t', 'app', 60, 400, 5)", "('t', 'app', 60, 300, 9)"])
+        .await;
+    let found = rows(machine, "SELECT accepted_n, processed_n, rejected, rejected_n, late_n, duplicate_n, non_human_n, freshness_s, lag_n FROM cx.data_quality").await;
+    assert_eq!(found, "8\t8\t{'field_missing':2}\t2\t1\t2\t3\t0.4\t9\n");
+    let found =
+        rows(machine, "SELECT count() FROM cx.data_quality WHERE tenant = 't' AND minute = 120").await;
+    assert_eq!(found, "0\n");
+}
