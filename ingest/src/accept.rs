@@ -119,8 +119,7 @@ fn accept_in(
 ) -> Result<Batch, ParseError> {
     let entries = parse(body, arrival.format, ingest.parse_limits)?;
     let Workspace { arena, encoders, buffer } = workspace;
-    let setting =
-        Setting { rules: ingest.rules, key: &arrival.key, received_at: arrival.received_at, arena };
+    let setting = Setting { rules: ingest.rules, key: &arrival.key, received_at: arrival.received_at, arena };
     let mut batch = Batch {
         receipt: (!arrival.dry_run).then(|| Receipt::new(entries.len())),
         queued: Vec::with_capacity(entries.len()),
@@ -159,12 +158,13 @@ fn accept_in(
         }
         let key = EventKey::new(&arrival.key.tenant, &arrival.key.source, record.id());
         let repeated = entries.len() > 1 && !keys_of_body.insert(key);
-        queue(ingest, &mut batch, &record, buffer, Queued {
-            index,
-            family,
-            key,
-            duplicate: repeated || ingest.recent.contains(key),
-        });
+        queue(
+            ingest,
+            &mut batch,
+            &record,
+            buffer,
+            Queued { index, family, key, duplicate: repeated || ingest.recent.contains(key) },
+        );
     }
     if let Some(receipt) = &batch.receipt {
         receipt.close();

@@ -318,16 +318,8 @@ static APP: &[EventType] = &[
             may("duration_ms", Slot::DurationMs, Kind::Duration),
         ],
     ),
-    event_type(
-        "app.error",
-        &[],
-        &[must("code", Slot::Code, NAME), may("fatal", Slot::Fatal, Kind::Boolean)],
-    ),
-    event_type(
-        "app.interaction",
-        &[],
-        &[must("name", Slot::Name, NAME), may("action", Slot::Action, NAME)],
-    ),
+    event_type("app.error", &[], &[must("code", Slot::Code, NAME), may("fatal", Slot::Fatal, Kind::Boolean)]),
+    event_type("app.interaction", &[], &[must("name", Slot::Name, NAME), may("action", Slot::Action, NAME)]),
     event_type(
         "app.order",
         &[],
@@ -362,7 +354,11 @@ mod tests {
     fn every_type_is_found_by_its_name_and_names_no_field_twice() {
         for family in Family::ALL {
             for event_type in types_of(family) {
-                assert!(find(event_type.name).is_some_and(|(found, _)| found == family), "{}", event_type.name);
+                assert!(
+                    find(event_type.name).is_some_and(|(found, _)| found == family),
+                    "{}",
+                    event_type.name
+                );
                 for field in event_type.fields() {
                     let same = event_type.fields().filter(|other| other.name == field.name);
                     assert_eq!(same.count(), 1, "{} {}", event_type.name, field.name);

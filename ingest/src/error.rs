@@ -134,7 +134,11 @@ impl Refusal {
             },
             Refusal::TooManyEvents { limit } => Explanation {
                 limit: Some(limit),
-                ..plain(StatusCode::PAYLOAD_TOO_LARGE, "too_many_events", "more events than the limit in one request")
+                ..plain(
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    "too_many_events",
+                    "more events than the limit in one request",
+                )
             },
             Refusal::MediaType => plain(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -164,9 +168,11 @@ impl Refusal {
                 limit: None,
                 place: Some((line, column)),
             },
-            Refusal::Parse(ParseError::TooManyEvents) => {
-                plain(StatusCode::PAYLOAD_TOO_LARGE, "too_many_events", "more events than the limit in one request")
-            }
+            Refusal::Parse(ParseError::TooManyEvents) => plain(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "too_many_events",
+                "more events than the limit in one request",
+            ),
             Refusal::Busy => plain(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "busy",

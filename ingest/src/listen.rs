@@ -6,6 +6,7 @@
 mod deadline;
 
 use std::convert::Infallible;
+use std::io::Write;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,8 +60,7 @@ pub(crate) async fn listen(
         .header_read_timeout(None)
         .max_header_size(limits.header_bytes)
         .max_buf_size(limits.header_bytes.max(SMALLEST_BUFFER) + SMALLEST_BUFFER)
-        .keep_alive(true)
-        .pipeline_flush(true);
+        .keep_alive(true);
     loop {
         let accepted = tokio::select! {
             () = shutdown.cancelled() => break,
@@ -77,8 +77,7 @@ pub(crate) async fn listen(
         };
         let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
             metrics.connections_refused.inc();
-            // The connection is closed either way; whether the notice fits into the socket's buffer does not matter.
-            let _notice: std::io::Result<usize> = stream.try_write(FULL);
+            refuse(stream);
             continue;
         };
         let (http, router, shutdown, open) =
@@ -94,6 +93,15 @@ pub(crate) async fn listen(
     connections.close();
     if tokio::time::timeout(limits.drain, connections.wait()).await.is_err() {
         tracing::warn!(connections = connections.len(), "closed connections that did not finish in time");
+    }
+}
+
+/// Says that there are too many connections, and closes this one.
+fn refuse(stream: TcpStream) {
+    // Not tokio's try_write: a socket that was accepted a moment ago is not yet known as writable there.
+    let written = stream.into_std().and_then(|mut stream| stream.write(FULL));
+    if let Err(error) = written {
+        tracing::debug!(%error, "a connection was gone before it was refused");
     }
 }
 

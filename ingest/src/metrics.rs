@@ -41,7 +41,10 @@ impl Metrics {
                 &["family", "outcome"],
             )?,
             rejected: IntCounterVec::new(
-                Opts::new("touchstream_ingest_rejected_total", "Rejected events by the code of their first problem."),
+                Opts::new(
+                    "touchstream_ingest_rejected_total",
+                    "Rejected events by the code of their first problem.",
+                ),
                 &["code"],
             )?,
             ack_seconds: Histogram::with_opts(
@@ -50,7 +53,8 @@ impl Metrics {
                     "Time from handing a request's events to the producer to the last acknowledgement.",
                 )
                 .buckets(vec![
-                    0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+                    0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+                    5.0, 10.0,
                 ]),
             )?,
             connections: IntGauge::new("touchstream_ingest_connections", "Open connections.")?,

@@ -165,7 +165,12 @@ fn parse_line(line: &[u8], limits: ParseLimits) -> Result<Entry<'_>, ParseError>
 }
 
 fn empty_body() -> ParseError {
-    ParseError::Syntax { code: code::INVALID_JSON, message: "the body is empty".to_owned(), line: 1, column: 1 }
+    ParseError::Syntax {
+        code: code::INVALID_JSON,
+        message: "the body is empty".to_owned(),
+        line: 1,
+        column: 1,
+    }
 }
 
 fn utf8(bytes: &[u8]) -> Result<&str, ParseError> {

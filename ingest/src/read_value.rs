@@ -31,11 +31,7 @@ const LOOKS_LIKE_SECONDS: i64 = 100_000_000_000;
 const LATEST: EventTime = EventTime(7_258_118_400_000);
 
 /// Reads a value of the given kind; null and "" are none.
-pub(crate) fn read<'a>(
-    kind: Kind,
-    value: &'a RawValue,
-    arena: &'a Bump,
-) -> Result<Option<Value<'a>>, Fault> {
+pub(crate) fn read<'a>(kind: Kind, value: &'a RawValue, arena: &'a Bump) -> Result<Option<Value<'a>>, Fault> {
     let text = value.get();
     if text == "null" || text == "\"\"" {
         return Ok(None);
@@ -64,8 +60,9 @@ pub(crate) fn decode_text<'a>(value: &'a RawValue, arena: &'a Bump) -> Result<&'
     if !inner.as_bytes().contains(&b'\\') {
         return Ok(inner);
     }
-    let decoded: String = serde_json::from_str(text)
-        .map_err(|_| Fault::new(code::INVALID_TEXT, "the text holds an escape that stands for no character"))?;
+    let decoded: String = serde_json::from_str(text).map_err(|_| {
+        Fault::new(code::INVALID_TEXT, "the text holds an escape that stands for no character")
+    })?;
     Ok(arena.alloc_str(&decoded))
 }
 
@@ -156,11 +153,7 @@ fn read_duration(text: &str) -> Result<i64, Fault> {
 
 fn read_money(value: &RawValue) -> Result<Money, Fault> {
     let text = value.get();
-    let digits = if text.starts_with('"') {
-        text.trim_matches('"')
-    } else {
-        text
-    };
+    let digits = if text.starts_with('"') { text.trim_matches('"') } else { text };
     digits.parse().map_err(|_| {
         Fault::new(
             code::INVALID_MONEY,
@@ -203,7 +196,10 @@ pub(crate) fn read_time(value: &RawValue) -> Result<EventTime, Fault> {
         EventTime(timestamp.as_millisecond())
     } else {
         let milliseconds = read_integer(text).map_err(|_| {
-            Fault::new(code::INVALID_TIME, "expected milliseconds since 1970 as an integer, or RFC 3339 in quotes")
+            Fault::new(
+                code::INVALID_TIME,
+                "expected milliseconds since 1970 as an integer, or RFC 3339 in quotes",
+            )
         })?;
         if (0..LOOKS_LIKE_SECONDS).contains(&milliseconds) {
             return Err(Fault::new(

@@ -170,9 +170,12 @@ fn remove_identity(envelope: &mut Envelope<'_>) {
 }
 
 fn replace_identity<'a>(context: &mut Context<'a>, setting: Setting<'a>) {
-    for id in
-        [&mut context.customer_id, &mut context.anonymous_id, &mut context.session_id, &mut context.account_id]
-    {
+    for id in [
+        &mut context.customer_id,
+        &mut context.anonymous_id,
+        &mut context.session_id,
+        &mut context.account_id,
+    ] {
         *id = id.map(|id| setting.key.pseudonyms.of(id, setting.arena));
     }
 }

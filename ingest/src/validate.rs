@@ -6,18 +6,20 @@
 mod context;
 mod data;
 mod rules;
+#[cfg(test)]
+mod tests;
 
 use bumpalo::Bump;
 use touchstream_schemas::event::{Family, StringMap};
 use touchstream_schemas::time::{EventTime, Millis};
 use uuid::Uuid;
 
-use crate::record::{self, Record};
 use crate::catalogue::{self, EventType};
 use crate::keys::WriteKey;
 use crate::parse::{Part, SentEvent};
 use crate::problem::{Fault, Findings, code};
 use crate::read_value::{read_name, read_time};
+use crate::record::{self, Record};
 
 pub(crate) use context::Context;
 pub(crate) use data::Values;
@@ -125,7 +127,12 @@ pub(crate) fn validate<'a>(
 }
 
 fn new_id<'a>(index: usize, arena: &'a Bump, findings: &mut Findings) -> &'a str {
-    findings.warn(index, "id", code::ID_MISSING, "made here; a retry cannot be recognised without an id of yours");
+    findings.warn(
+        index,
+        "id",
+        code::ID_MISSING,
+        "made here; a retry cannot be recognised without an id of yours",
+    );
     let mut text = Uuid::encode_buffer();
     arena.alloc_str(Uuid::now_v7().hyphenated().encode_lower(&mut text))
 }

@@ -89,16 +89,16 @@ pub async fn create_key(settings: &Settings, new: NewKey) -> Result<String, Crea
     let value = serde_json::to_vec(&stored).expect("texts and flags are always JSON");
     let topic = Topics::new(&settings.kafka.topic_prefix).keys();
     let config = {
-        let mut config = kafka::producer(&settings.kafka, &format!("touchstream-key-{}", kafka::unique_id()))?;
+        let mut config =
+            kafka::producer(&settings.kafka, &format!("touchstream-key-{}", kafka::unique_id()))?;
         config.set("message.timeout.ms", (DEADLINE.as_millis() - 1_000).to_string());
         config
     };
     let record_key = to_hex(&hash(&key));
     let stored_in = topic.clone();
-    let stored =
-        tokio::task::spawn_blocking(move || store(&config, &topic, &record_key, &value)).await.map_err(
-            |panic| CreateKeyError::Kafka { topic: stored_in.clone(), reason: panic.to_string() },
-        )?;
+    let stored = tokio::task::spawn_blocking(move || store(&config, &topic, &record_key, &value))
+        .await
+        .map_err(|panic| CreateKeyError::Kafka { topic: stored_in.clone(), reason: panic.to_string() })?;
     stored.map_err(|error| CreateKeyError::Kafka { topic: stored_in, reason: error.to_string() })?;
     Ok(key)
 }
@@ -146,12 +146,7 @@ impl ProducerContext for Outcome {
     }
 }
 
-fn store(
-    config: &rdkafka::ClientConfig,
-    topic: &str,
-    key: &str,
-    value: &[u8],
-) -> Result<(), KafkaError> {
+fn store(config: &rdkafka::ClientConfig, topic: &str, key: &str, value: &[u8]) -> Result<(), KafkaError> {
     let outcome = Arc::new(Mutex::new(None));
     let producer: BaseProducer<Outcome> =
         BaseProducer::from_config_and_context(config, Outcome(Arc::clone(&outcome)))?;

@@ -2,8 +2,8 @@
 //! byte on. While a request is being served its own deadlines hold (body, acknowledgement).
 
 use std::pin::Pin;
-use std::sync::{Mutex, PoisonError};
 use std::sync::Arc;
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 

@@ -110,17 +110,12 @@ pub(super) fn read_data<'a>(
             findings.reject(index, &format!("data.{name}"), fault);
         }
     }
-    let was_sent = |name: &str| {
-        fields.iter().any(|(sent, raw)| sent == name && !matches!(raw.get(), "null" | "\"\""))
-    };
+    let was_sent =
+        |name: &str| fields.iter().any(|(sent, raw)| sent == name && !matches!(raw.get(), "null" | "\"\""));
     for field in event_type.fields().filter(|field| field.required) {
         if values.get(field.slot).is_none() && !was_sent(field.name) {
             let message = format!("{} needs it", event_type.name);
-            findings.reject(
-                index,
-                &format!("data.{}", field.name),
-                Fault::new(code::MISSING_FIELD, message),
-            );
+            findings.reject(index, &format!("data.{}", field.name), Fault::new(code::MISSING_FIELD, message));
         }
     }
     values

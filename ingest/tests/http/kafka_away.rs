@@ -1,0 +1,66 @@
+//! Kafka stops answering and comes back: never 202 for an event that it does not have.
+
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use rdkafka::Message;
+use serde_json::json;
+use touchstream_schemas::avro;
+use touchstream_schemas::codec::Decoder;
+use touchstream_schemas::event::AppEvent;
+
+use crate::harness::{Server, block_on, create_topics, get, post, read_topic, start_kafka, wait_for};
+
+fn event(id: &str) -> String {
+    format!(r#"{{"id":"{id}","type":"app.change","data":{{"name":"release"}}}}"#)
+}
+
+#[test]
+fn while_kafka_is_away_the_answer_is_503_and_afterwards_202_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let kafka = start_kafka(directory.path());
+    block_on(create_topics(&kafka.bootstrap(), "away"));
+    let mut server = Server::start(&kafka.bootstrap(), "away", |settings| {
+        settings.ingest.ack_timeout_ms = 2_000;
+        // Room for a handful of messages only.
+        settings.ingest.queue_bytes = 64 * 1024;
+    });
+    assert_eq!(post(server.address(), &event("before")).status, 202);
+
+    let pid = Pid::from_raw(i32::try_from(kafka.process().pid()).unwrap());
+    kill(pid, Signal::SIGSTOP).unwrap();
+    let begun = Instant::now();
+    let reply = post(server.address(), &format!("[{},3,{}]", event("lost-1"), event("lost-2")));
+    let answer = reply.json();
+    assert_eq!(reply.status, 503, "{answer}");
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    assert_eq!((&answer["accepted"], &answer["retry"]), (&json!(0), &json!([0, 2])), "{answer}");
+    assert_eq!(answer["rejected"][0]["code"], "not_an_object");
+    assert!(reply.header("retry-after").is_some());
+
+    let filler = "x".repeat(8_000);
+    let large: Vec<String> = (0..40)
+        .map(|number| {
+            format!(r#"{{"id":"big-{number}","type":"app.change","data":{{"name":"x","a":"{filler}"}}}}"#)
+        })
+        .collect();
+    let begun = Instant::now();
+    let reply = post(server.address(), &format!("[{}]", large.join(",")));
+    assert_eq!((reply.status, reply.json()["retry"].as_array().unwrap().len()), (503, 40));
+    assert!(begun.elapsed() < Duration::from_secs(1), "a full queue is told at once: {:?}", begun.elapsed());
+    wait_for("ingest to say that it is not ready", || get(server.address(), "/readyz").status == 503);
+
+    kill(pid, Signal::SIGCONT).unwrap();
+    wait_for("events to be taken again", || post(server.address(), &event("after")).status == 202);
+    wait_for("ingest to say that it is ready", || get(server.address(), "/readyz").status == 200);
+    server.stop();
+
+    let decoder = Decoder::new(&[&avro::APP_EVENT]);
+    let mut ids: Vec<String> = read_topic(&kafka.bootstrap(), "away.app")
+        .iter()
+        .map(|record| decoder.decode::<AppEvent<'_>>(record.payload().unwrap()).unwrap().id.to_owned())
+        .collect();
+    ids.dedup();
+    assert!(ids.contains(&"before".to_owned()) && ids.contains(&"after".to_owned()), "{ids:?}");
+}
