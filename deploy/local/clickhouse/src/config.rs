@@ -78,6 +78,8 @@ pub struct ServerOptions {
     pub max_wait: Duration,
     /// Sessions (`session_id`) held at a time.
     pub max_sessions: usize,
+    /// Where the server's metrics are registered.
+    pub registry: prometheus::Registry,
 }
 
 impl ServerOptions {
@@ -95,6 +97,7 @@ impl ServerOptions {
             max_waiting_queries: 256,
             max_wait: Duration::from_secs(30),
             max_sessions: 256,
+            registry: prometheus::Registry::new(),
         }
     }
 }

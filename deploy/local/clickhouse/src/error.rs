@@ -27,6 +27,9 @@ pub enum ServeError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The registry has metrics of these names already.
+    #[error("failed to register the ClickHouse server's metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
     /// Another process holds the data directory.
     #[error("failed to lock the ClickHouse data directory {path}: another process uses it")]
     Locked {

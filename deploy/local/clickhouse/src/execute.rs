@@ -7,6 +7,7 @@
 use crate::authenticate::{Role, User};
 use crate::engine::{Connection, Engine, QueryClass, QueryOutcome};
 use crate::error::Exception;
+use crate::metrics::Counted;
 use crate::receive::Received;
 use crate::settings::{Setting, quote, quote_name, set_statement};
 use crate::sql::statement::{find_output, has_several_statements};
@@ -60,11 +61,11 @@ pub(crate) struct Running {
     pub(crate) cancel: CancelOnDrop,
 }
 
-/// Starts a job. The permit is held until the engine is done.
+/// Starts a job. Its place is held until the engine is done.
 pub(crate) fn start(
     engine: &Arc<Engine>,
     job: Job,
-    permit: OwnedSemaphorePermit,
+    place: (OwnedSemaphorePermit, Counted),
 ) -> Result<Running, Exception> {
     let (read, write) = nix::unistd::pipe2(OFlag::O_CLOEXEC).map_err(Exception::internal)?;
     // A smaller pipe works as well, only slower.
@@ -78,7 +79,7 @@ pub(crate) fn start(
     let work = move || {
         let finished = run(&engine, job, &write, &state);
         state.done.store(true, Ordering::Release);
-        drop(permit);
+        drop(place);
         // The outcome goes before the end of the pipe can be seen, and nobody may be waiting any more.
         let _unheard = sender.send(finished);
         drop(write);

@@ -6,6 +6,7 @@ use crate::conduct::{Answer, Conduct, SessionEnd};
 use crate::engine::Engine;
 use crate::error::Exception;
 use crate::execute::{Job, start};
+use crate::metrics::{Counted, Metrics};
 use crate::multipart;
 use crate::receive::{BodyOptions, Received, receive};
 use crate::request::{Request, url_parameters};
@@ -15,6 +16,7 @@ use crate::settings::SettingsTable;
 use crate::sql::lexer::{Lexer, Token};
 use crate::sql::{settings_clause, statement};
 use hyper::body::Incoming;
+use hyper::header::HeaderValue;
 use hyper::{HeaderMap, Method, Response, StatusCode};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -33,6 +35,7 @@ pub(crate) struct Server {
     pub(crate) settings: SettingsTable,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) admission: Admission,
+    pub(crate) metrics: Metrics,
     pub(crate) reader_seconds: u64,
     pub(crate) temporary: PathBuf,
 }
@@ -85,14 +88,23 @@ impl Server {
             may_insert: user.role == Role::Writer,
             directory: self.temporary.clone(),
         };
+        let role = user.role;
         let answered = match receive(&head.headers, body, options).await {
             Ok(received) => self.run(user, &request, received).await,
             Err(error) => Err(error),
         };
-        match answered {
-            Ok((answer, format)) => self.facts.answer(answer, &request, &format, started),
+        let response = match answered {
+            Ok((answer, format)) => {
+                if let Answer::Whole(outcome, _) = &answer {
+                    self.metrics.rows_written.inc_by(outcome.written_rows);
+                }
+                self.facts.answer(answer, &request, &format, started)
+            }
             Err(error) => self.facts.exception(&error, Some(&request)),
-        }
+        };
+        let code = response.headers().get("x-clickhouse-exception-code").map(HeaderValue::as_bytes);
+        self.metrics.answered(role, response.status(), code, started.elapsed().as_secs_f64());
+        response
     }
 
     async fn read_fields(
@@ -180,7 +192,7 @@ impl Server {
             connection,
             stale_settings,
         };
-        let running = start(&self.engine, job, permit)?;
+        let running = start(&self.engine, job, (permit, Counted::new(&self.metrics.running)))?;
         let reader_limit = Duration::from_secs(self.reader_seconds) + GRACE;
         let conduct = Conduct {
             running,

@@ -14,6 +14,7 @@ mod error;
 mod execute;
 mod frames;
 mod handle;
+mod metrics;
 mod multipart;
 mod receive;
 mod request;

@@ -6,6 +6,7 @@ use crate::config::ServerOptions;
 use crate::engine::{Engine, EngineError};
 use crate::error::ServeError;
 use crate::handle::Server;
+use crate::metrics::{Counted, Metrics};
 use crate::respond::ServerFacts;
 use crate::session::Sessions;
 use crate::settings::SettingsTable;
@@ -25,7 +26,7 @@ use tokio::sync::Semaphore;
 
 /// Also how long an idle connection is kept; clients give idle connections up sooner.
 const HEADER_TIME: Duration = Duration::from_secs(30);
-const DRAIN_TIME: Duration = Duration::from_secs(10);
+const DRAIN_TIME: Duration = Duration::from_secs(5);
 /// Names and parameters of a URL; queries belong into the body beyond this.
 const MAX_HEADER_BYTES: usize = 1 << 20;
 
@@ -92,6 +93,7 @@ async fn accept(
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "failed to set TCP_NODELAY");
         }
+        let counted = Counted::new(&server.metrics.connections);
         let server = Arc::clone(server);
         let service = service_fn(move |request| {
             let server = Arc::clone(&server);
@@ -107,7 +109,7 @@ async fn accept(
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection broke");
             }
-            drop(permit);
+            drop((permit, counted));
         });
     }
     tokio::select! {
@@ -127,6 +129,7 @@ fn lock_directory(path: &Path) -> Result<Flock<File>, ServeError> {
 fn build(options: ServerOptions) -> Result<Arc<Server>, ServeError> {
     let data_dir = std::path::absolute(&options.data_dir)
         .map_err(|source| ServeError::DataDirectory { path: options.data_dir.clone(), source })?;
+    let metrics = Metrics::new(&options.registry)?;
     let engine = Engine::open(&options.library, &data_dir)?;
     let mut connection = engine.connect()?;
     let mut ask = |what: &'static str, text: &str| {
@@ -156,6 +159,7 @@ fn build(options: ServerOptions) -> Result<Arc<Server>, ServeError> {
         settings: SettingsTable::new(known, options.reader_limits),
         sessions: Sessions::new(options.max_sessions),
         admission: Admission::new(options.max_queries, options.max_waiting_queries, options.max_wait),
+        metrics,
         reader_seconds: options.reader_limits.execution_seconds,
         temporary: data_dir.join("tmp"),
     }))
