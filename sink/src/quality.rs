@@ -62,7 +62,7 @@ impl Quality {
             self.write();
         }
         if let Some(writing) = self.writing.take() {
-            let waited = self.runtime.block_on(tokio::time::timeout(INTERVAL, writing));
+            let waited = self.runtime.block_on(async { tokio::time::timeout(INTERVAL, writing).await });
             if !matches!(waited, Ok(Ok(()))) {
                 tracing::warn!("the last minutes of freshness and lag were not written");
             }

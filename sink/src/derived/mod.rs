@@ -179,8 +179,9 @@ impl DerivedSink {
             running.spawn_on(async move { inserter.run(&insert).await }, &self.parts.runtime);
         }
         loop {
-            let next = tokio::time::timeout(Duration::from_millis(5), running.join_next());
-            match self.parts.runtime.block_on(async { next.await }) {
+            // A timer must be made inside the runtime.
+            let next = async { tokio::time::timeout(Duration::from_millis(5), running.join_next()).await };
+            match self.parts.runtime.block_on(next) {
                 Ok(None) => break,
                 Ok(Some(Ok(result))) => result?,
                 Ok(Some(Err(_))) => return Err(SinkError::Thread("insert")),
