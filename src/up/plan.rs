@@ -187,7 +187,7 @@ impl Plan {
         println!("Send an answer to a survey, then ask for the score (windows follow within seconds):");
         println!();
         println!(
-            "  curl http://{}/v1/events -H 'Authorization: Bearer shop' -d \
+            "  curl http://{}/v1/events -H 'Authorization: Bearer shop' -H 'Content-Type: application/json' -d \
              '{{\"type\":\"feedback.answered\",\"data\":{{\"survey_id\":\"nps\",\"metric\":\"nps\",\"score\":9}}}}'",
             ingest.listen
         );
