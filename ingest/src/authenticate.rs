@@ -10,7 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::error::Refusal;
-use crate::keys::{WriteKey, follow};
+use crate::keys::WriteKey;
 use crate::serve::Ingest;
 
 /// Longest key that is looked at.
@@ -26,8 +26,8 @@ pub(crate) fn authenticate(ingest: &Ingest, parts: &Parts) -> Result<Arc<WriteKe
     }
     let Some(key) = ingest.keys.find(&presented) else {
         // A key that is not known *yet* must not be told that it is wrong: clients drop events at a 401.
-        let still_reading = ingest.readiness.missing().contains_key(follow::PART) && !ingest.keys_were_read();
-        return Err(if still_reading { Refusal::Starting } else { Refusal::Unauthorized });
+        let complete = ingest.keys.are_complete();
+        return Err(if complete { Refusal::Unauthorized } else { Refusal::Starting });
     };
     if in_url && !(key.browser || key.webhook) {
         return Err(Refusal::KeyNotForUrl);

@@ -7,6 +7,7 @@ pub(crate) mod create;
 pub(crate) mod follow;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::{Deserialize, Serialize};
@@ -101,6 +102,8 @@ pub(crate) fn hash(key: &str) -> KeyHash {
 pub(crate) struct Keys {
     configured: HashMap<KeyHash, Arc<WriteKey>>,
     followed: RwLock<HashMap<KeyHash, Arc<WriteKey>>>,
+    /// The topic was read to its end once.
+    complete: AtomicBool,
 }
 
 /// A key of the configuration cannot be read.
@@ -146,6 +149,16 @@ impl Keys {
             self.configured.get_key_value(&wanted).or_else(|| followed.get_key_value(&wanted))?;
         // The maps compare hashes of hashes; what decides is this comparison of whole digests.
         bool::from(found_hash[..].ct_eq(&wanted[..])).then(|| Arc::clone(found))
+    }
+
+    /// Whether the topic was read to its end once: only then is an unknown key a wrong one.
+    pub(crate) fn are_complete(&self) -> bool {
+        self.complete.load(Ordering::Relaxed)
+    }
+
+    /// The topic was read to its end.
+    pub(crate) fn set_complete(&self) {
+        self.complete.store(true, Ordering::Relaxed);
     }
 
     /// Adds, replaces or (with none) revokes a key of the topic.

@@ -18,7 +18,6 @@ const ANALYTICS: &str = "analytics";
 /// An event of any family, ready to be stored.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
-#[expect(clippy::large_enum_variant, reason = "it lives for the moment between validation and encoding")]
 pub(crate) enum Record<'a> {
     Checkout(CheckoutEvent<'a>),
     Chat(ChatEvent<'a>),

@@ -2,7 +2,6 @@
 //! flushed, each within its deadline.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use prometheus::Registry;
@@ -57,18 +56,6 @@ pub(crate) struct Ingest {
     pub(crate) metrics: Metrics,
     pub(crate) quality: QualityCounts,
     pub(crate) workspaces: Workspaces,
-    /// The topic of keys was read to its end once.
-    pub(crate) keys_read: AtomicBool,
-}
-
-impl Ingest {
-    /// Whether the topic of keys was read to its end at least once.
-    pub(crate) fn keys_were_read(&self) -> bool {
-        self.keys_read.load(Ordering::Relaxed) || {
-            let read = !self.readiness.missing().contains_key(follow::PART);
-            self.keys_read.fetch_or(read, Ordering::Relaxed) || read
-        }
-    }
 }
 
 /// Serves until shutdown: the admin port and the public listener of the settings. Returns when everything was drained.
@@ -110,7 +97,6 @@ pub async fn serve(settings: &Settings, shutdown: Shutdown) -> Result<(), Ingest
         metrics: Metrics::new(&registry)?,
         quality: QualityCounts::new(instance),
         workspaces: Workspaces::new(framings.raw),
-        keys_read: AtomicBool::new(false),
     });
     let listener = TcpListener::bind(&options.listen)
         .await

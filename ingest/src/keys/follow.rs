@@ -53,7 +53,10 @@ impl Follower {
             match consumer.poll(POLL) {
                 None => {}
                 Some(Ok(record)) => self.take(&record),
-                Some(Err(KafkaError::PartitionEOF(_))) => self.readiness.ready(PART),
+                Some(Err(KafkaError::PartitionEOF(_))) => {
+                    self.keys.set_complete();
+                    self.readiness.ready(PART);
+                }
                 Some(Err(error)) if is_lasting(&error) => return Err(error),
                 Some(Err(error)) => tracing::debug!(%error, "reading write keys met an error that passes"),
             }

@@ -1,7 +1,5 @@
 //! `context`: who, where and how; unknown fields go into the `extra` map as `context.NAME`.
 
-use std::borrow::Cow;
-
 use serde_json::value::RawValue;
 use touchstream_schemas::event::{ALL, HUMAN, UNKNOWN};
 
@@ -92,7 +90,7 @@ pub(super) fn read_context<'a>(
 
 fn read_field<'a>(
     context: &mut Context<'a>,
-    name: &Cow<'a, str>,
+    name: &str,
     raw: &'a RawValue,
     index: usize,
     setting: Setting<'a>,
@@ -106,7 +104,7 @@ fn read_field<'a>(
         }))
     };
     let is_null = raw.get() == "null";
-    match &**name {
+    match name {
         "customer_id" => context.customer_id = text(NAME)?,
         "anonymous_id" => context.anonymous_id = text(NAME)?,
         "session_id" => context.session_id = text(NAME)?,

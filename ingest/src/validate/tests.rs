@@ -27,12 +27,11 @@ fn key(legal_basis: LegalBasis) -> WriteKey {
     WriteKey::new(stored, "a secret of the tests")
 }
 
+/// Records, problems, warnings.
+type Taken = (Vec<Value>, Vec<String>, Vec<String>);
+
 /// The records as JSON, the problems as `index code field`, and the warnings alike.
-fn take(
-    body: &[u8],
-    format: Format,
-    key: &WriteKey,
-) -> Result<(Vec<Value>, Vec<String>, Vec<String>), ParseError> {
+fn take(body: &[u8], format: Format, key: &WriteKey) -> Result<Taken, ParseError> {
     let arena = Bump::new();
     let rules = Rules {
         max_event_bytes: 20_000,
@@ -119,7 +118,7 @@ fn mistakes_are_named_by_code_and_field() {
         ),
         (
             step(json!({"step":"a","extra_cost":{"amount":1},"currency":"euro"})),
-            &["0 invalid_money data.extra_cost", "0 invalid_value data.currency"],
+            &["0 invalid_value data.currency", "0 invalid_money data.extra_cost"],
         ),
         (step(json!({"step":"a","action":"clicked"})), &["0 invalid_value data.action"]),
         (

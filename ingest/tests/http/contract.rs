@@ -141,7 +141,8 @@ fn what_cannot_be_taken_is_refused_with_status_code_and_place() {
     );
     let bomb = block_on(compress("gzip", &vec![b' '; 50_000_000]));
     let future = r#"{"type":"app.change","time":4102444800000,"data":{"name":"x"}}"#;
-    let cases: Vec<(&str, Vec<&str>, Vec<u8>, u16, Value)> = vec![
+    type Case<'a> = (&'a str, Vec<&'a str>, Vec<u8>, u16, Value);
+    let cases: Vec<Case<'_>> = vec![
         ("no key", vec![json], NPS.into(), 401, json!({"code":"unauthorized"})),
         (
             "wrong key",
