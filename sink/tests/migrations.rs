@@ -1,6 +1,6 @@
 //! The objects that readers see: documented to the last column, safe to create again, and right about hand-made rows.
 
-#[expect(dead_code, reason = "each test uses its part of the harness")]
+#[expect(dead_code, reason = "this test needs no sink")]
 mod harness;
 
 use harness::Machine;
@@ -82,6 +82,8 @@ async fn documented(machine: &Machine) {
 
 async fn insert(machine: &Machine, table: &str, columns: &str, values: &[&str]) {
     for values in values {
+        // Retention counts from today, so the rows are of today: `@60` is one minute after midnight.
+        let values = values.replace('@', "toStartOfDay(now('UTC')) + ");
         let sql = format!("INSERT INTO cx.{table} ({columns}) VALUES {values}");
         machine.ask(&sql).await.unwrap_or_else(|| panic!("failed to run {sql}"));
     }
@@ -94,11 +96,11 @@ async fn scores(machine: &Machine) {
         "store_score_windows",
         columns,
         &[
-            "('t', 'nps', '1h', 3600, 'all', 'all', 'all', 3, 1, 1, 1, 0, 1)",
-            "('t', 'nps', '1h', 3600, 'all', 'all', 'all', 10, 6, 2, 2, 1, 3)",
-            "('t', 'nps', '1h', 3600, 'all', 'all', 'all', 9, 6, 2, 1, 0, 2)",
-            "('t', 'nps', '1h', 7200, 'all', 'all', 'all', 0, 0, 0, 0, 1, 5)",
-            "('t', 'nps', '1h', 10800, 'all', 'all', 'all', 1, 1, 0, 0, 1, 5)",
+            "('t', 'nps', '1h', @3600, 'all', 'all', 'all', 3, 1, 1, 1, 0, 1)",
+            "('t', 'nps', '1h', @3600, 'all', 'all', 'all', 10, 6, 2, 2, 1, 3)",
+            "('t', 'nps', '1h', @3600, 'all', 'all', 'all', 9, 6, 2, 1, 0, 2)",
+            "('t', 'nps', '1h', @7200, 'all', 'all', 'all', 0, 0, 0, 0, 1, 5)",
+            "('t', 'nps', '1h', @10800, 'all', 'all', 'all', 1, 1, 0, 0, 1, 5)",
         ],
     )
     .await;
@@ -108,21 +110,21 @@ async fn scores(machine: &Machine) {
         found,
         "10\t6\t2\t2\t40\t-12.6\t74.1\ttrue\t3\n\
          0\t0\t0\t0\t\\N\t\\N\t\\N\ttrue\t5\n\
-         1\t1\t0\t0\t100\t-44.5\t100\ttrue\t5\n"
+         1\t1\t0\t0\t100\t-48.5\t98.5\ttrue\t5\n"
     );
     let columns =
         "tenant, metric, minute, touchpoint, channel, device, answers, top, middle, bottom, revision";
-    insert(machine, "store_score_minutes", columns, &["('t', 'nps', 60, 'a', 'web', 'x', 2, 1, 0, 1, 1)"])
+    insert(machine, "store_score_minutes", columns, &["('t', 'nps', @60, 'a', 'web', 'x', 2, 1, 0, 1, 1)"])
         .await;
-    assert_eq!(rows(machine, "SELECT minute, n, value FROM cx.nps_1m").await, "1970-01-01 00:01:00\t2\t0\n");
+    assert_eq!(rows(machine, "SELECT toMinute(minute), n, value FROM cx.nps_1m").await, "1\t2\t0\n");
 }
 
 async fn checkout(machine: &Machine) {
     let columns = "tenant, window, window_end, touchpoint, channel, device, step_names, step_indexes, step_reached, step_dropped, step_open, \
         reason_names, reason_sources, reason_currencies, reason_attempts, reason_values, within_3min, within_15min, durations, p50_ms, p75_ms, p95_ms, is_final, revision";
     insert(machine, "store_checkout_windows", columns, &[
-        "('t', '1h', 3600, 'all', 'all', 'all', ['cart'], [1], [9], [9], [1], ['gone'], ['stated'], ['EUR'], [9], [1.5], 0, 0, 0, NULL, NULL, NULL, 0, 1)",
-        "('t', '1h', 3600, 'all', 'all', 'all', ['started', 'payment', 'odd'], [0, 5, NULL], [20, 10, 0], [5, 4, 0], [2, NULL, 0], ['trust'], ['inferred'], ['EUR'], [9], [99.5], 3, 4, 8, 90000, 120500, 300000, 0, 2)",
+        "('t', '1h', @3600, 'all', 'all', 'all', ['cart'], [1], [9], [9], [1], ['gone'], ['stated'], ['EUR'], [9], [1.5], 0, 0, 0, NULL, NULL, NULL, 0, 1)",
+        "('t', '1h', @3600, 'all', 'all', 'all', ['started', 'payment', 'odd'], [0, 5, NULL], [20, 10, 0], [5, 4, 0], [2, NULL, 0], ['trust'], ['inferred'], ['EUR'], [9], [99.5], 3, 4, 8, 90000, 120500, 300000, 0, 2)",
     ]).await;
     // Wilson for 5 of 20 and 4 of 10, by hand.
     let found = rows(machine, "SELECT step, step_index, reached_n, dropped_n, open_n, drop_off_ratio, round(ci_low, 3), round(ci_high, 3) FROM cx.checkout_funnel WHERE tenant = 't' ORDER BY step_index").await;
@@ -151,7 +153,7 @@ async fn responses(machine: &Machine) {
         machine,
         "store_response_windows",
         columns,
-        &["('t', 'reply', '1h', 3600, 'all', 'all', 'all', 4, 1500, NULL, NULL, 3, 1, 1)"],
+        &["('t', 'reply', '1h', @3600, 'all', 'all', 'all', 4, 1500, NULL, NULL, 3, 1, 1)"],
     )
     .await;
     let found =
@@ -162,9 +164,9 @@ async fn responses(machine: &Machine) {
     let minute = touchstream_schemas::log_buckets::index_of(60_000);
     let columns = "tenant, metric, minute, touchpoint, channel, device, breached, durations, revision";
     insert(machine, "store_response_minutes", columns, &[
-        &format!("('t', 'first_response_team', 60, 'a', 'web', 'x', 2, map(-1, 1, 0, 1, 1, 1, 2, 1, {minute}, 100), 1)"),
-        "('t', 'reply', 60, 'a', 'web', 'x', 0, map(-1, 1, 0, 1), 1)",
-        "('t', 'resolution', 60, 'a', 'web', 'x', 0, map(), 1)",
+        &format!("('t', 'first_response_team', @60, 'a', 'web', 'x', 2, map(-1, 1, 0, 1, 1, 1, 2, 1, {minute}, 100), 1)"),
+        "('t', 'reply', @60, 'a', 'web', 'x', 0, map(-1, 1, 0, 1), 1)",
+        "('t', 'resolution', @60, 'a', 'web', 'x', 0, map(), 1)",
     ]).await;
     let value = touchstream_schemas::log_buckets::value_of(minute);
     let found = rows(
@@ -190,27 +192,24 @@ async fn facts(machine: &Machine) {
         "store_checkouts",
         columns,
         &[
-            "('t', 'a', 'open', 1000, NULL, 0, 1)",
-            "('t', 'a', 'completed', 1000, 2500, 0, 2)",
-            "('t', 'b', 'open', 1000, NULL, 0, 1)",
-            "('t', 'b', 'open', 1000, NULL, 1, 2)",
+            "('t', 'a', 'open', @1, NULL, 0, 1)",
+            "('t', 'a', 'completed', @1, 2500, 0, 2)",
+            "('t', 'b', 'open', @1, NULL, 0, 1)",
+            "('t', 'b', 'open', @1, NULL, 1, 2)",
         ],
     )
     .await;
     let found = rows(machine, "SELECT attempt_id, state, duration_s FROM cx.checkouts").await;
     assert_eq!(found, "a\tcompleted\t2.5\n", "a deleted fact has no row");
-    let columns = "tenant, conversation_id, cycle, state, started_at, is_deleted, revision";
+    let columns = "tenant, conversation_id, cycle, state, started_at, last_event_at, is_deleted, revision";
     insert(
         machine,
         "store_conversations",
         columns,
-        &[
-            "('t', 'c', 1, 'solved', '2026-06-01 00:00:00', 0, 1)",
-            "('t', 'c', 1, 'open', '2026-05-01 00:00:00', 0, 2)",
-        ],
+        &["('t', 'c', 1, 'solved', @0, @0, 0, 1)", "('t', 'c', 1, 'open', @-3000000, @0, 0, 2)"],
     )
     .await;
-    let found = rows(machine, "SELECT state FROM cx.conversations WHERE started_at >= '2026-06-01'").await;
+    let found = rows(machine, "SELECT state FROM cx.conversations WHERE started_at >= today()").await;
     assert_eq!(found, "", "a time filter never brings an older revision back");
 }
 
@@ -221,22 +220,30 @@ async fn quality(machine: &Machine) {
         "store_quality_ingest",
         columns,
         &[
-            "('t', 'app', 60, 'i', 'accepted', 5, 1)",
-            "('t', 'app', 60, 'i', 'accepted', 7, 2)",
-            "('t', 'app', 60, 'j', 'accepted', 1, 1)",
-            "('t', 'app', 60, 'i', 'field_missing', 2, 1)",
-            "('t', 'app', 60, 'i', 'duplicate', 3, 1)",
+            "('t', 'app', @60, 'i', 'accepted', 5, 1)",
+            "('t', 'app', @60, 'i', 'accepted', 7, 2)",
+            "('t', 'app', @60, 'j', 'accepted', 1, 1)",
+            "('t', 'app', @60, 'i', 'field_missing', 2, 1)",
+            "('t', 'app', @60, 'i', 'duplicate', 3, 1)",
         ],
     )
     .await;
     let columns = "tenant, family, minute, accepted, late, duplicates, non_human, revision";
-    insert(machine, "store_quality_processor", columns, &["('t', 'app', 60, 8, 1, 2, 3, 9)"]).await;
+    insert(machine, "store_quality_processor", columns, &["('t', 'app', @60, 8, 1, 2, 3, 9)"]).await;
     let columns = "tenant, family, minute, freshness_ms, lag";
-    insert(machine, "store_quality_sink", columns, &["('t', 'app', 60, 400, 5)", "('t', 'app', 60, 300, 9)"])
-        .await;
+    insert(
+        machine,
+        "store_quality_sink",
+        columns,
+        &["('t', 'app', @60, 400, 5)", "('t', 'app', @60, 300, 9)"],
+    )
+    .await;
     let found = rows(machine, "SELECT accepted_n, processed_n, rejected, rejected_n, late_n, duplicate_n, non_human_n, freshness_s, lag_n FROM cx.data_quality").await;
     assert_eq!(found, "8\t8\t{'field_missing':2}\t2\t1\t2\t3\t0.4\t9\n");
-    let found =
-        rows(machine, "SELECT count() FROM cx.data_quality WHERE tenant = 't' AND minute = 120").await;
+    let found = rows(
+        machine,
+        "SELECT count() FROM cx.data_quality WHERE tenant = 't' AND minute = toStartOfDay(now('UTC')) + 120",
+    )
+    .await;
     assert_eq!(found, "0\n");
 }

@@ -21,9 +21,9 @@ const ROLE: &str = "TOUCHSTREAM_SINK_TEST_ROLE";
 const CONFIG: &str = "TOUCHSTREAM_SINK_TEST_CONFIG";
 
 /// What runs, and where.
-pub struct Machine {
+pub(crate) struct Machine {
     /// Settings of the sink.
-    pub settings: Settings,
+    pub(crate) settings: Settings,
     kafka: Option<RunningKafka>,
     engine: Option<Child>,
     directory: tempfile::TempDir,
@@ -31,11 +31,11 @@ pub struct Machine {
 }
 
 /// A process that ends with its owner.
-pub struct Process(Child);
+pub(crate) struct Process(Child);
 
 impl Process {
     /// `kill -9`.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.0.kill().expect("a child can be killed");
         self.0.wait().expect("a killed child ends");
     }
@@ -50,7 +50,7 @@ impl Drop for Process {
 
 impl Machine {
     /// Starts the ClickHouse engine and, with `kafka`, a Kafka with all topics.
-    pub async fn start(with_kafka: bool, extra: &str) -> Machine {
+    pub(crate) async fn start(with_kafka: bool, extra: &str) -> Machine {
         let directory = tempfile::tempdir().expect("a directory for the test");
         let (kafka_port, engine_port) = (free_port(), free_port());
         let config = directory.path().join("touchstream.toml");
@@ -71,7 +71,7 @@ impl Machine {
     }
 
     /// Starts the engine (again) and waits until it answers.
-    pub async fn start_engine(&mut self) {
+    pub(crate) async fn start_engine(&mut self) {
         self.engine = Some(self.role("engine"));
         wait_for("the engine", Duration::from_secs(60), async || {
             self.ask("SELECT 1").await.is_some_and(|rows| rows == "1\n")
@@ -80,18 +80,18 @@ impl Machine {
     }
 
     /// `kill -9` on the engine.
-    pub fn kill_engine(&mut self) {
+    pub(crate) fn kill_engine(&mut self) {
         Process(self.engine.take().expect("the engine runs")).kill();
     }
 
     /// Starts a sink.
-    pub fn start_sink(&mut self) -> Process {
+    pub(crate) fn start_sink(&mut self) -> Process {
         self.sinks += 1;
         Process(self.role("sink"))
     }
 
     /// All that the sinks logged.
-    pub fn sink_logs(&self) -> String {
+    pub(crate) fn sink_logs(&self) -> String {
         (0..=self.sinks)
             .filter_map(|number| std::fs::read_to_string(self.log(&format!("sink-{number}"))).ok())
             .collect()
@@ -116,7 +116,7 @@ impl Machine {
     }
 
     /// Runs a statement as the writing user; `None` when it fails or the engine is away.
-    pub async fn ask(&self, sql: &str) -> Option<String> {
+    pub(crate) async fn ask(&self, sql: &str) -> Option<String> {
         let clickhouse = &self.settings.clickhouse;
         let client = clickhouse::Client::default()
             .with_url(&clickhouse.url)
@@ -132,7 +132,7 @@ impl Machine {
     }
 
     /// One number.
-    pub async fn number(&self, sql: &str) -> Option<u64> {
+    pub(crate) async fn number(&self, sql: &str) -> Option<u64> {
         self.ask(sql).await?.trim().parse().ok()
     }
 
@@ -164,7 +164,7 @@ impl Drop for Machine {
             drop(Process(engine));
         }
         if let Some(kafka) = self.kafka.take() {
-            drop(kafka.stop(Duration::from_secs(10)));
+            let _ = kafka.stop(Duration::from_secs(10));
         }
     }
 }
@@ -178,7 +178,7 @@ fn start_kafka(directory: &Path, port: u16) -> RunningKafka {
 }
 
 /// What a child does; in the test run itself it does nothing.
-pub fn play_role() {
+pub(crate) fn play_role() {
     let Ok(role) = std::env::var(ROLE) else { return };
     let config = std::env::var(CONFIG).expect("set beside the role");
     let settings = settings::load(Some(Path::new(&config))).expect("the test's settings are valid").settings;
@@ -206,7 +206,7 @@ pub fn play_role() {
 }
 
 /// Waits for a condition with a deadline.
-pub async fn wait_for(what: &str, deadline: Duration, mut condition: impl AsyncFnMut() -> bool) {
+pub(crate) async fn wait_for(what: &str, deadline: Duration, mut condition: impl AsyncFnMut() -> bool) {
     let begun = Instant::now();
     while begun.elapsed() < deadline {
         if condition().await {
