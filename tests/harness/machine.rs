@@ -117,6 +117,13 @@ impl Machine {
         }
     }
 
+    /// Fails at once when a service has ended by itself, instead of waiting for what it will never do.
+    pub(crate) fn assert_running(&self) {
+        for service in &self.services {
+            assert!(service.is_running(), "{} has ended by itself:\n{}", service.name, service.log());
+        }
+    }
+
     /// Ends all services as an operator would.
     pub(crate) fn stop(mut self) {
         for name in ["ingest", "processor", "sink", "clickhouse"] {

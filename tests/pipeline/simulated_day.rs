@@ -26,7 +26,7 @@ fn a_simulated_day_equals_the_recomputation() {
     let report = sender.join().expect("the sender ends");
     assert_eq!(report.accepted + report.duplicates, report.sent);
     assert_eq!(report.rejected, 0);
-    day.check(&machine.clickhouse());
+    day.check(&machine);
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn a_simulated_day_with_kills_equals_the_recomputation() {
     }
     sender.join().expect("the sender ends");
     machine.wait_ready();
-    day.check(&machine.clickhouse());
+    day.check(&machine);
 }
 
 /// A day that ended two hours ago, so that everything in it has its outcome.
@@ -85,12 +85,16 @@ impl Day {
         })
     }
 
-    fn check(&self, clickhouse: &ClickHouse) {
+    fn check(&self, machine: &Machine) {
+        let clickhouse = &machine.clickhouse();
         let events: Vec<Event> = self.lines.iter().map(|line| Event::parse(line)).collect();
-        until("every event is a row once", SETTLED_WITHIN, || raw_rows_are_the_events(clickhouse, &events));
+        until("every event is a row once", SETTLED_WITHIN, || {
+            machine.assert_running();
+            raw_rows_are_the_events(clickhouse, &events)
+        });
         let as_of = self.end + HOUR;
         until("the watermark has passed the day", SETTLED_WITHIN, || {
-            std::thread::sleep(Duration::from_millis(500));
+            machine.assert_running();
             windows_are_final(clickhouse, as_of)
         });
         let comparison = Comparison { clickhouse, tenant: TENANT, events: &events, as_of };

@@ -186,8 +186,7 @@ impl Comparison<'_> {
                 };
                 writeln!(text, "    {fact}").expect("writing to a string never fails");
                 for event in self.events.iter().filter(|event| ids.contains(&event.id)) {
-                    writeln!(text, "      {} {event:?}", rfc3339(event.time))
-                        .expect("writing to a string never fails");
+                    writeln!(text, "      {}", event.words()).expect("writing to a string never fails");
                 }
             }
         }

@@ -64,6 +64,12 @@ impl Event {
         Some((amount * 10_000.0).round() as i64)
     }
 
+    /// The event in one line, for people who look for a difference.
+    pub(crate) fn words(&self) -> String {
+        let Dimensions(dimensions) = self.dimensions();
+        format!("{} {} {} {} {}", rfc3339(self.time), self.id, self.kind, dimensions.join("/"), self.data)
+    }
+
     pub(crate) fn dimensions(&self) -> Dimensions {
         Dimensions(["touchpoint", "channel", "device"].map(|name| {
             let value = self.context(name).unwrap_or("unknown");

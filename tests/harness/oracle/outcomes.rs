@@ -84,9 +84,7 @@ fn of_cycles(truth: &Truth, outcomes: &mut Vec<Outcome>) {
             }
         }
         if let Some(at) = cycle.breached_at {
-            for metric in ["first_response_customer", "first_response_team"] {
-                add(at, Counted::Breach(metric));
-            }
+            add(at, Counted::Breach("first_response_customer"));
         }
         for (at, waited) in &cycle.replies {
             add(*at, Counted::Wait("reply", *waited));
