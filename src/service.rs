@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use prometheus::Registry;
 use touchstream_local_clickhouse::{Password, ServerOptions};
 use touchstream_local_parts::Progress;
 use touchstream_runtime::admin::{self, Readiness};
@@ -45,7 +44,7 @@ pub(crate) async fn clickhouse(config: Option<&Path>) -> Result<(), CommandError
     let readiness = Readiness::default();
     readiness.expect("engine");
     let admin_address = &settings.local.clickhouse_admin;
-    admin::serve(admin_address, Registry::new(), readiness.clone(), shutdown.clone())
+    admin::serve(admin_address, options.registry.clone(), readiness.clone(), shutdown.clone())
         .await
         .map_err(failed)?;
     let ready = |address: SocketAddr| {
