@@ -48,11 +48,14 @@ pub(crate) fn start_kafka(directory: &Path) -> RunningKafka {
 
 /// One Kafka for all tests that leave it alone; each test has topics of its own.
 pub(crate) fn brokers() -> String {
-    static KAFKA: OnceLock<(tempfile::TempDir, RunningKafka)> = OnceLock::new();
-    let (_, kafka) = KAFKA.get_or_init(|| {
-        let directory = tempfile::tempdir().unwrap();
-        let kafka = start_kafka(directory.path());
-        (directory, kafka)
+    static KAFKA: OnceLock<RunningKafka> = OnceLock::new();
+    let kafka = KAFKA.get_or_init(|| {
+        // Not a temporary directory: a static is never dropped, so the next run removes what this one leaves.
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ingest-http-kafka");
+        if directory.exists() {
+            std::fs::remove_dir_all(&directory).unwrap();
+        }
+        start_kafka(&directory)
     });
     kafka.bootstrap()
 }
