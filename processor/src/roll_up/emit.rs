@@ -7,12 +7,12 @@ use touchstream_runtime::settings::MetricSettings;
 use touchstream_schemas::avro;
 use touchstream_schemas::codec::{Encoder, Framing};
 use touchstream_schemas::minutes::{Minute, span};
-use touchstream_schemas::panes::{NowCount, Scores, metric, response};
+use touchstream_schemas::panes::{NowCount, response};
 use touchstream_schemas::time::EventTime;
 use touchstream_schemas::topics::Topics;
 use touchstream_schemas::windows::{CheckoutWindow, ResponseWindow, Window, WindowStep};
 
-use crate::cells::{Cell, CheckoutCell, Counts, NO_POSITION, ResponseCell, StepKey};
+use crate::cells::{Cell, CheckoutCell, Counts, NO_POSITION, ResponseCell, StepCell, StepKey};
 use crate::metrics::Metrics;
 use crate::series::SeriesKey;
 use crate::stage::{Outgoing, Output, StageError};
@@ -45,6 +45,13 @@ pub(super) struct WindowAt {
     pub(super) is_final: bool,
 }
 
+/// What is open now, and whether the window shows it: the newest does, until it is final.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NowIn<'s> {
+    pub(super) steps: &'s Open,
+    pub(super) is_shown: bool,
+}
+
 /// The emitter at work: where records go, and with which revision.
 pub(super) struct Sending<'a> {
     pub(super) emitter: &'a mut Emitter,
@@ -66,13 +73,13 @@ impl Emitter {
         }
     }
 
-    fn response(&self, key: &SeriesKey, cell: &ResponseCell, open: Option<&Open>) -> ResponseWindow {
+    fn response(&self, key: &SeriesKey, cell: &ResponseCell, now: NowIn<'_>) -> ResponseWindow {
         let has_slo = &*key.detail == response::FIRST_RESPONSE_CUSTOMER;
         ResponseWindow {
             durations: cell.durations.percentiles(),
             slo_ms: has_slo.then_some(self.first_response_slo_ms),
             breached: has_slo.then_some(cell.breached),
-            waiting: open.map(|open| open.values().sum()),
+            waiting: now.is_shown.then(|| now.steps.values().sum()),
         }
     }
 }
@@ -130,13 +137,13 @@ impl Sending<'_> {
         self.output.send(Outgoing { topic: &emitter.minutes_topic, partition, key: key.as_bytes(), value })
     }
 
-    /// Sends one window; `open` is given for the newest one.
+    /// Sends one window.
     pub(super) fn window(
         &mut self,
         key: &SeriesKey,
         at: WindowAt,
-        sum: Option<&Cell>,
-        open: Option<&Open>,
+        sum: &Cell,
+        now: NowIn<'_>,
     ) -> Result<(), StageError> {
         let mut window = Window {
             tenant: &key.tenant,
@@ -153,17 +160,11 @@ impl Sending<'_> {
             response: None,
             revision: self.revision + i64::from(at.is_final),
         };
-        let counts = sum.map(|sum| &sum.counts);
-        let nothing = CheckoutCell::default();
-        match (&*key.metric, counts) {
-            (metric::NPS, Some(Counts::Scores(scores))) => window.scores = Some(*scores),
-            (metric::NPS, _) => window.scores = Some(Scores::default()),
-            (metric::CHECKOUT, Some(Counts::Checkout(cell))) => window.checkout = Some(funnel(cell, open)),
-            (metric::CHECKOUT, _) => window.checkout = Some(funnel(&nothing, open)),
-            (_, Some(Counts::Response(cell))) => {
-                window.response = Some(self.emitter.response(key, cell, open));
-            }
-            (_, _) => window.response = Some(self.emitter.response(key, &ResponseCell::default(), open)),
+        match &sum.counts {
+            Counts::Scores(scores) => window.scores = Some(*scores),
+            Counts::Checkout(cell) => window.checkout = Some(funnel(cell, now)),
+            Counts::Response(cell) => window.response = Some(self.emitter.response(key, cell, now)),
+            Counts::Quality(_) => return Ok(()),
         }
         let emitter = &mut *self.emitter;
         emitter.window.encode_into(&window, &mut emitter.buffer)?;
@@ -179,22 +180,20 @@ impl Sending<'_> {
     }
 }
 
-fn funnel<'c>(cell: &'c CheckoutCell, open: Option<&'c Open>) -> CheckoutWindow<'c> {
-    let mut steps: BTreeMap<(i32, &str), WindowStep<'_>> = BTreeMap::new();
-    let mut step = |key: &'c StepKey, reached, dropped| {
-        let (position, name) = (key.0, &*key.1);
-        let open = open.map(|open| open.get(key).copied().unwrap_or_default());
-        let row = WindowStep { step: name, step_index: index_of(position), reached, dropped, open };
-        steps.entry((position, name)).or_insert(row);
+/// Every window lists every step that the series knows, so that a step's row is never left behind when its window changes.
+fn funnel<'c>(cell: &'c CheckoutCell, now: NowIn<'c>) -> CheckoutWindow<'c> {
+    let mut steps: BTreeMap<&StepKey, StepCell> =
+        now.steps.keys().map(|key| (key, StepCell::default())).collect();
+    steps.extend(cell.steps.iter().map(|(key, counts)| (key, *counts)));
+    let row = |(key, counts): (&'c StepKey, StepCell)| WindowStep {
+        step: &key.1,
+        step_index: index_of(key.0),
+        reached: counts.reached,
+        dropped: counts.dropped,
+        open: now.is_shown.then(|| now.steps.get(key).copied().unwrap_or_default()),
     };
-    for (key, counts) in &cell.steps {
-        step(key, counts.reached, counts.dropped);
-    }
-    for key in open.into_iter().flat_map(|open| open.keys()) {
-        step(key, 0, 0);
-    }
     CheckoutWindow {
-        steps: steps.into_values().collect(),
+        steps: steps.into_iter().map(row).collect(),
         reasons: cell.reasons().collect(),
         within_3min: cell.within_3min,
         within_15min: cell.within_15min,

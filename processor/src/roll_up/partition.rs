@@ -9,7 +9,7 @@ use touchstream_schemas::minutes::{Minute, span};
 use touchstream_schemas::panes::{NowCount, Pane, metric};
 use touchstream_schemas::time::{EventTime, Millis};
 
-use super::emit::{Emitter, Sending, WindowAt};
+use super::emit::{Emitter, NowIn, Sending, WindowAt};
 use super::ring::{Ring, RollingSum};
 use super::sizes::{self, Ends, WindowSize};
 use crate::cells::{Cell, NO_POSITION, Names, StepKey, counts_of};
@@ -62,8 +62,6 @@ pub(super) struct Series {
     ring: Ring,
     changed: BTreeSet<EventTime>,
     has_now_changed: bool,
-    /// Windows that have a row only because something was open: they must still become final.
-    open_rows: BTreeSet<(&'static str, EventTime)>,
 }
 
 /// The series that panes name, and those it is part of (itself first).
@@ -161,13 +159,6 @@ impl PanePartition {
             leaf.has_now_changed = false;
         }
         self.changed_leaves.clear();
-        for series in &mut self.series {
-            if series.now.values().any(|open| *open != 0) {
-                for size in sizes::of_metric(&series.key.metric) {
-                    series.open_rows.insert((size.name, size.newest(self.note.flushed_at)));
-                }
-            }
-        }
     }
 
     fn apply_minute(&mut self, key: &SeriesKey, minute: EventTime, delta: &Cell, is_unsent: bool) {
@@ -234,7 +225,6 @@ impl PanePartition {
                 ring: Ring::default(),
                 changed: BTreeSet::new(),
                 has_now_changed: false,
-                open_rows: BTreeSet::new(),
             });
         }
         index
@@ -341,37 +331,18 @@ impl Series {
             ends.between(since(size.newest(before.flushed_at)), newest.min(last));
             ends.between(since(before.watermark), after.watermark.min(last));
         }
-        let is_open = self.now.values().any(|open| *open > 0);
-        if is_open || self.has_now_changed {
-            let is_new = newest > size.newest(before.flushed_at);
-            if self.has_now_changed || is_new {
-                ends.between(newest, newest);
-            }
+        if self.has_now_changed {
+            ends.between(newest, newest);
         }
-        let due = self.open_rows.extract_if(.., |(name, end)| *name == size.name && *end <= after.watermark);
-        let became_final: BTreeSet<EventTime> = due.map(|(_, end)| end).collect();
-        for end in &became_final {
-            ends.between(*end, *end);
-        }
-        let mut ends = ends.into_sorted().peekable();
-        if ends.peek().is_none() {
-            return Ok(());
-        }
-        let mut rolling = RollingSum::new(&self.ring, size);
-        for end in ends {
-            let is_newest = end == newest;
-            let is_final = end <= after.watermark;
-            let sum = rolling.as_mut().map(|rolling| rolling.at(end));
-            let is_touched = sum.is_some_and(Cell::is_touched);
-            let has_open_row = is_newest && (is_open || self.has_now_changed);
-            if !is_touched && !has_open_row && !became_final.contains(&end) {
+        let Some(mut rolling) = RollingSum::new(&self.ring, size) else { return Ok(()) };
+        for end in ends.into_sorted() {
+            let sum = rolling.at(end);
+            if !sum.is_touched() {
                 continue;
             }
-            if has_open_row && !is_final {
-                self.open_rows.insert((size.name, end));
-            }
-            let open = (is_newest && !is_final).then_some(&self.now);
-            sending.window(&self.key, WindowAt { size: size.name, end, is_final }, sum, open)?;
+            let is_final = end <= after.watermark;
+            let now = NowIn { steps: &self.now, is_shown: end == newest && !is_final };
+            sending.window(&self.key, WindowAt { size: size.name, end, is_final }, sum, now)?;
         }
         Ok(())
     }

@@ -1,0 +1,472 @@
+//! Whatever the schedule — events shuffled, delayed, sent twice, owners that die before or after any commit, clocks that run on —
+//! both stages end with the same facts and windows as a plain recomputation from the set of events.
+//!
+//! `SCHEDULES=20000 cargo test --release -p touchstream-processor --test schedules` runs more of them; `SCHEDULE_SEED=n` repeats one.
+
+#![expect(clippy::unwrap_used, reason = "a test's panic is its message")]
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rand::prelude::*;
+use rand_chacha::ChaCha8Rng;
+use touchstream_processor::measure::checkout::{CheckoutPoint, CheckoutRules};
+use touchstream_processor::measure::conversation::{ConversationPoint, ConversationRules};
+use touchstream_processor::measure::deltas::{Deltas, Sign};
+use touchstream_processor::measure::feedback::{AnswerRules, answer_of};
+use touchstream_processor::measure::journeys::Rules;
+use touchstream_runtime::settings::Settings;
+use touchstream_schemas::avro;
+use touchstream_schemas::codec::Decoder;
+use touchstream_schemas::event::Family;
+use touchstream_schemas::keys;
+use touchstream_schemas::log_buckets;
+use touchstream_schemas::money::Money;
+use touchstream_schemas::panes::{Bucket, Pane};
+use touchstream_schemas::time::{EventTime, Millis};
+use touchstream_schemas::topics::Topics;
+use touchstream_schemas::windows::{Percentiles, Window};
+
+use support::{Log, Owner};
+
+const START: EventTime = EventTime(1_767_600_000_000);
+const SPAN: i64 = 5 * 3_600_000;
+
+/// Numbers of a window by name; zeros are left out.
+type Numbers = BTreeMap<String, i64>;
+
+/// Everything that a journey's rules need of the raw events, by key.
+#[derive(Default)]
+struct Everything {
+    checkouts: BTreeMap<String, Vec<CheckoutPoint>>,
+    conversations: BTreeMap<String, Vec<ConversationPoint>>,
+    answers: BTreeMap<String, Vec<touchstream_schemas::facts::AnswerFact>>,
+}
+
+struct Raw {
+    family: Family,
+    key: String,
+    value: Vec<u8>,
+}
+
+fn pick<'a>(random: &mut ChaCha8Rng, options: &[&'a str]) -> &'a str {
+    options.choose(random).unwrap()
+}
+
+/// A random event; it goes into `everything` and comes back as ingest would write it.
+fn random_event(random: &mut ChaCha8Rng, number: usize, everything: &mut Everything) -> Raw {
+    let id = format!("e{number}");
+    let time = START + Millis(random.random_range(0..SPAN));
+    let received_at =
+        time + Millis(if random.random_bool(0.1) { 7_200_000 } else { random.random_range(0..5_000) });
+    let touchpoint = pick(random, &["checkout", "support"]);
+    let channel = pick(random, &["web", "app"]);
+    let device = pick(random, &["mobile", "desktop"]);
+    let traffic = if random.random_bool(0.05) { "bot" } else { "human" };
+    macro_rules! common {
+        ($event:expr) => {
+            ($event.id, $event.time, $event.received_at) = (&id, time, received_at);
+            ($event.touchpoint, $event.channel, $event.device, $event.traffic) =
+                (touchpoint, channel, device, traffic);
+        };
+    }
+    match random.random_range(0..3) {
+        0 => {
+            let mut event = support::empty_checkout();
+            common!(event);
+            let key = format!("k{}", random.random_range(0..6));
+            let transaction = format!("t{}", random.random_range(0..4));
+            event.checkout_id = Some(&key);
+            event.event_type = pick(
+                random,
+                &[
+                    "checkout.started",
+                    "checkout.step",
+                    "checkout.step",
+                    "checkout.step",
+                    "checkout.friction",
+                    "checkout.abandoned",
+                    "checkout.completed",
+                    "checkout.refunded",
+                ],
+            );
+            match event.event_type {
+                "checkout.step" => {
+                    event.step = Some(pick(random, &["cart", "account", "payment", "gift", "wrapping"]));
+                    event.step_index = (event.step == Some("gift")).then_some(4);
+                    event.action = Some(pick(random, &["viewed", "completed", "failed"]));
+                    event.error = (event.action == Some("failed")).then_some("card_declined");
+                }
+                "checkout.friction" => {
+                    event.friction_kind = Some(pick(random, &["extra_cost", "trust", "strange"]))
+                }
+                "checkout.abandoned" => event.reason = random.random_bool(0.5).then_some("too_long"),
+                "checkout.completed" => {
+                    event.transaction_id = random.random_bool(0.8).then_some(&transaction)
+                }
+                _ => {}
+            }
+            event.value = random.random_bool(0.5).then(|| Money(random.random_range(0..1_000_000)));
+            event.currency = event.value.map(|_| "EUR");
+            if let Some(point) = CheckoutPoint::of(&event).filter(|_| traffic == "human") {
+                everything.checkouts.entry(key.clone()).or_default().push(point);
+            }
+            let key = keys::join(&["t", keys::checkout(&event)]);
+            Raw { family: Family::Checkout, key, value: support::encode(Family::Checkout, &event) }
+        }
+        1 => {
+            let mut event = support::empty_chat();
+            common!(event);
+            let conversation = format!("c{}", random.random_range(0..5));
+            let message = format!("m{}", random.random_range(0..40));
+            event.conversation_id = &conversation;
+            event.event_type = pick(
+                random,
+                &[
+                    "chat.started",
+                    "chat.message",
+                    "chat.message",
+                    "chat.message",
+                    "chat.handoff",
+                    "chat.status",
+                ],
+            );
+            match event.event_type {
+                "chat.started" => event.initiator = Some(pick(random, &["customer", "agent", "bot"])),
+                "chat.message" => {
+                    event.sender = Some(pick(random, &["customer", "customer", "agent", "bot", "system"]));
+                    event.public = random.random_bool(0.2).then_some(false);
+                    event.fallback = random.random_bool(0.2).then_some(true);
+                    event.message_id = random.random_bool(0.5).then_some(&message);
+                }
+                "chat.status" => event.state = Some(pick(random, &["solved", "closed", "reopened"])),
+                _ => event.requested_by = Some("customer"),
+            }
+            if traffic == "human" {
+                let points = everything.conversations.entry(conversation.clone()).or_default();
+                points.push(ConversationPoint::of(&event));
+            }
+            let key = keys::join(&["t", keys::chat(&event)]);
+            Raw { family: Family::Chat, key, value: support::encode(Family::Chat, &event) }
+        }
+        _ => {
+            let mut event = support::empty_feedback();
+            common!(event);
+            let submission = format!("f{}", random.random_range(0..8));
+            event.event_type = "feedback.answered";
+            event.metric = Some("nps");
+            event.score = Some(random.random_range(0..=10));
+            event.submission_id = random.random_bool(0.7).then_some(&submission);
+            event.respondent = random.random_bool(0.1).then_some("employee");
+            if let Some(answer) = answer_of(&event).filter(|_| traffic == "human") {
+                everything.answers.entry(keys::feedback(&event).to_owned()).or_default().push(answer);
+            }
+            let key = keys::join(&["t", keys::feedback(&event)]);
+            Raw { family: Family::Feedback, key, value: support::encode(Family::Feedback, &event) }
+        }
+    }
+}
+
+/// Facts of all journeys by the rules alone, and what they add up to, by series and minute.
+fn recompute(
+    everything: &mut Everything,
+    settings: &Settings,
+    watermark: EventTime,
+) -> (BTreeSet<String>, Deltas) {
+    fn of<R: Rules>(
+        rules: &R,
+        journeys: &mut BTreeMap<String, Vec<R::Point>>,
+        watermark: EventTime,
+        facts: &mut BTreeSet<String>,
+        deltas: &mut Deltas,
+    ) {
+        for (key, points) in journeys {
+            points.sort_by(|one, other| R::position(one).cmp(&R::position(other)));
+            for mut fact in rules.evaluate("t", key, points, watermark).facts {
+                R::contribute(&fact, Sign::Plus, deltas);
+                R::stamp(&mut fact, 0, false);
+                facts.insert(format!("{fact:?}"));
+            }
+        }
+    }
+    let (mut facts, mut deltas) = (BTreeSet::new(), Deltas::default());
+    let metrics = &settings.metrics;
+    of(&CheckoutRules::new(metrics), &mut everything.checkouts, watermark, &mut facts, &mut deltas);
+    of(&ConversationRules::new(metrics), &mut everything.conversations, watermark, &mut facts, &mut deltas);
+    of(&AnswerRules::new(metrics), &mut everything.answers, watermark, &mut facts, &mut deltas);
+    (facts, deltas)
+}
+
+fn numbers_of_pane(pane: &Pane<'_>) -> Numbers {
+    let mut numbers = Numbers::new();
+    let mut add = |name: String, value: i64| *numbers.entry(name).or_insert(0) += value;
+    if let Some(scores) = pane.scores {
+        add("answers".into(), scores.answers);
+        add("top".into(), scores.top);
+        add("bottom".into(), scores.bottom);
+    }
+    if let Some(checkout) = &pane.checkout {
+        for step in &checkout.steps {
+            add(format!("step {} reached", step.step), step.reached);
+            add(format!("step {} dropped", step.step), step.dropped);
+        }
+        for reason in &checkout.reasons {
+            add(
+                format!("reason {} {} {}", reason.reason, reason.reason_source, reason.currency),
+                reason.attempts,
+            );
+            add(
+                format!("value {} {} {}", reason.reason, reason.reason_source, reason.currency),
+                reason.value.0,
+            );
+        }
+        add("within 3".into(), checkout.within_3min);
+        add("within 15".into(), checkout.within_15min);
+        checkout
+            .durations
+            .iter()
+            .for_each(|bucket| add(format!("bucket {:08}", bucket.index + 1), bucket.count));
+    }
+    if let Some(response) = &pane.response {
+        add("breached".into(), response.breached);
+        response
+            .durations
+            .iter()
+            .for_each(|bucket| add(format!("bucket {:08}", bucket.index + 1), bucket.count));
+    }
+    numbers
+}
+
+/// Replaces buckets by what windows show of them.
+fn finish(mut numbers: Numbers) -> Numbers {
+    let mut buckets = Vec::new();
+    numbers.retain(|name, count| match name.strip_prefix("bucket ") {
+        Some(index) => {
+            buckets.push(Bucket { index: index.parse::<i32>().unwrap() - 1, count: *count });
+            false
+        }
+        None => true,
+    });
+    let at = |percent| log_buckets::percentile(&buckets, percent);
+    let n = buckets.iter().map(|bucket| bucket.count).sum();
+    let percentiles = Percentiles { n, p50_ms: at(50), p75_ms: at(75), p95_ms: at(95), p99_ms: at(99) };
+    add_percentiles(&mut numbers, percentiles);
+    numbers.retain(|_, value| *value != 0);
+    numbers
+}
+
+fn add_percentiles(numbers: &mut Numbers, shown: Percentiles) {
+    numbers.insert("n".into(), shown.n);
+    let values = [("p50", shown.p50_ms), ("p75", shown.p75_ms), ("p95", shown.p95_ms), ("p99", shown.p99_ms)];
+    numbers.extend(values.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+}
+
+fn numbers_of_window(window: &Window<'_>) -> Numbers {
+    let mut numbers = Numbers::new();
+    if let Some(scores) = window.scores {
+        numbers.extend([
+            ("answers".into(), scores.answers),
+            ("top".into(), scores.top),
+            ("bottom".into(), scores.bottom),
+        ]);
+    }
+    if let Some(checkout) = &window.checkout {
+        for step in &checkout.steps {
+            *numbers.entry(format!("step {} reached", step.step)).or_insert(0) += step.reached;
+            *numbers.entry(format!("step {} dropped", step.step)).or_insert(0) += step.dropped;
+        }
+        for reason in &checkout.reasons {
+            let name = format!("{} {} {}", reason.reason, reason.reason_source, reason.currency);
+            numbers.insert(format!("reason {name}"), reason.attempts);
+            numbers.insert(format!("value {name}"), reason.value.0);
+        }
+        numbers.insert("within 3".into(), checkout.within_3min);
+        numbers.insert("within 15".into(), checkout.within_15min);
+        add_percentiles(&mut numbers, checkout.durations);
+    }
+    if let Some(response) = &window.response {
+        numbers.insert("breached".into(), response.breached.unwrap_or_default());
+        add_percentiles(&mut numbers, response.durations);
+    }
+    numbers.retain(|_, value| *value != 0);
+    numbers
+}
+
+/// Every window by the plainest way: each minute's numbers are added to each window that contains it.
+fn expected_windows(mut deltas: Deltas, now: EventTime) -> BTreeMap<String, Numbers> {
+    const MINUTE: i64 = 60_000;
+    let sizes = [
+        ("5m", 5, 1),
+        ("1h", 60, 1),
+        ("24h", 1_440, 15),
+        ("7d", 10_080, 60),
+        ("28d", 40_320, 1_440),
+        ("90d", 129_600, 1_440),
+    ];
+    let mut windows: BTreeMap<String, Numbers> = BTreeMap::new();
+    deltas
+        .drain::<()>(|_, pane| {
+            let Some(minute) = pane.minute else { return Ok(()) };
+            let numbers = numbers_of_pane(pane);
+            for combination in 0..8 {
+                let part = |bit: i32, value: &str| {
+                    if combination & bit == 0 { value.to_owned() } else { "all".to_owned() }
+                };
+                let (touchpoint, channel, device) =
+                    (part(1, pane.touchpoint), part(2, pane.channel), part(4, pane.device));
+                for (name, size, advance) in sizes.iter().take(if pane.metric == "nps" { 6 } else { 4 }) {
+                    let newest = (now.0 / (advance * MINUTE) + 1) * advance * MINUTE;
+                    let mut end = (minute.0 / (advance * MINUTE) + 1) * advance * MINUTE;
+                    while end - size * MINUTE <= minute.0 && end <= newest {
+                        let key = format!(
+                            "{} {} {touchpoint} {channel} {device} {name} {end}",
+                            pane.metric, pane.detail
+                        );
+                        let sum = windows.entry(key).or_default();
+                        for (name, value) in &numbers {
+                            *sum.entry(name.clone()).or_insert(0) += value;
+                        }
+                        end += advance * MINUTE;
+                    }
+                }
+            }
+            Ok(())
+        })
+        .unwrap();
+    windows
+        .into_iter()
+        .map(|(key, numbers)| (key, finish(numbers)))
+        .filter(|(_, numbers)| !numbers.is_empty())
+        .collect()
+}
+
+fn run(seed: u64) {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let settings = support::default_settings();
+    let topics = Topics::new("cx");
+    let mut everything = Everything::default();
+    let count = random.random_range(20..150);
+    let mut raw: Vec<Raw> =
+        (0..count).map(|number| random_event(&mut random, number, &mut everything)).collect();
+    raw.shuffle(&mut random);
+
+    let mut log = Log::default();
+    let mut now = START + Millis(SPAN / 2);
+    let (mut measure, mut roll_up) = (
+        Owner::take_over(support::measure(&settings), &log, now),
+        Owner::take_over(support::roll_up(&settings), &log, now),
+    );
+    let mut raw = raw.into_iter().peekable();
+    let mut restarts = 0;
+    while raw.peek().is_some() {
+        for event in raw.by_ref().take(random.random_range(0..20)) {
+            let partition = support::partition_of(event.key.as_bytes());
+            let copies = if random.random_bool(0.1) { 2 } else { 1 };
+            for _ in 0..copies {
+                log.append(&topics.raw(event.family), partition, &event.key, event.value.clone(), now);
+            }
+        }
+        now = now + Millis(random.random_range(0..120_000));
+        for stage in 0..2 {
+            let owner = if stage == 0 { &mut measure } else { &mut roll_up };
+            if random.random_bool(0.7) {
+                let dies = random.random_bool(0.15);
+                owner.step(&mut log, random.random_range(1..30), now, dies);
+                if dies || random.random_bool(0.05) {
+                    restarts += 1;
+                    let fresh =
+                        if stage == 0 { support::measure(&settings) } else { support::roll_up(&settings) };
+                    *owner = Owner::take_over(fresh, &log, now);
+                }
+            }
+        }
+    }
+    // Everything is read, partitions fall silent, and all timers run out.
+    now = now.max(START + Millis(SPAN)) + Millis::HOUR;
+    let mut rounds = 0;
+    while rounds < 4 || !measure.is_at_end(&log) || !roll_up.is_at_end(&log) {
+        measure.step(&mut log, 1_000, now, false);
+        roll_up.step(&mut log, 1_000, now, false);
+        now = now + Millis(40_000);
+        rounds += 1;
+        assert!(rounds < 50, "seed {seed}: the stages do not come to rest");
+    }
+    let looked_at = now - Millis(40_000);
+    let watermark = looked_at - Millis(settings.processor.disorder_s * 1_000);
+    let (facts, deltas) = recompute(&mut everything, &settings, watermark);
+    assert_eq!(newest_facts(&log, &topics, seed), facts, "seed {seed}, {restarts} restarts: facts");
+    let expected = expected_windows(deltas, looked_at);
+    let found = newest_windows(&log, &topics, seed, watermark);
+    for key in expected.keys().chain(found.keys()) {
+        assert_eq!(found.get(key), expected.get(key), "seed {seed}, {restarts} restarts: window {key}");
+    }
+}
+
+/// The newest version of every fact that is not deleted; revisions must rise.
+fn newest_facts(log: &Log, topics: &Topics, seed: u64) -> BTreeSet<String> {
+    let decoder = Decoder::new(&[&avro::CHECKOUT_FACT, &avro::CONVERSATION_FACT, &avro::ANSWER_FACT]);
+    let mut facts = BTreeSet::new();
+    macro_rules! newest {
+        ($topic:expr, $rules:ty) => {
+            let mut newest: BTreeMap<Vec<u8>, <$rules as Rules>::Fact> = BTreeMap::new();
+            for (key, value) in log.values(&$topic) {
+                let fact: <$rules as Rules>::Fact = decoder.decode(&value).unwrap();
+                let before = newest.get(&key).map_or(0, <$rules>::revision);
+                assert!(fact.revision > before, "seed {seed}: revision of {fact:?} after {before}");
+                newest.insert(key, fact);
+            }
+            for mut fact in newest.into_values().filter(|fact| !fact.is_deleted) {
+                <$rules>::stamp(&mut fact, 0, false);
+                facts.insert(format!("{fact:?}"));
+            }
+        };
+    }
+    newest!(topics.checkouts(), CheckoutRules);
+    newest!(topics.conversations(), ConversationRules);
+    newest!(topics.answers(), AnswerRules);
+    facts
+}
+
+/// The newest version of every window with numbers in it; revisions must rise whenever something differs.
+fn newest_windows(log: &Log, topics: &Topics, seed: u64, watermark: EventTime) -> BTreeMap<String, Numbers> {
+    let decoder = Decoder::new(&[&avro::WINDOW]);
+    let values = log.values(&topics.windows());
+    let mut newest: BTreeMap<&[u8], Window<'_>> = BTreeMap::new();
+    for (key, value) in &values {
+        let window: Window<'_> = decoder.decode(value).unwrap();
+        if let Some(before) = newest.get(key.as_slice()) {
+            let is_risen = window.revision > before.revision || window == *before;
+            assert!(is_risen, "seed {seed}: {window:?} after {before:?}");
+        }
+        newest.insert(key, window);
+    }
+    let mut windows = BTreeMap::new();
+    for window in newest.into_values() {
+        assert_eq!(
+            window.is_final,
+            window.window_end <= watermark,
+            "seed {seed}: {window:?} at {watermark:?}"
+        );
+        let numbers = numbers_of_window(&window);
+        if !numbers.is_empty() {
+            let Window { metric, detail, touchpoint, channel, device, window: size, window_end, .. } = window;
+            windows.insert(
+                format!("{metric} {detail} {touchpoint} {channel} {device} {size} {}", window_end.0),
+                numbers,
+            );
+        }
+    }
+    windows
+}
+
+#[test]
+fn every_schedule_ends_with_the_same_numbers() {
+    if let Ok(seed) = std::env::var("SCHEDULE_SEED") {
+        return run(seed.parse().unwrap());
+    }
+    let schedules: u64 = std::env::var("SCHEDULES").map_or(200, |count| count.parse().unwrap());
+    for seed in 0..schedules {
+        run(seed);
+    }
+}
