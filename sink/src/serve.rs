@@ -54,8 +54,9 @@ pub async fn serve(settings: &Settings, shutdown: Shutdown) -> Result<(), SinkEr
         shutdown: stop.clone(),
     };
     let (sender, mut ended) = mpsc::channel(2);
-    start("raw events", parts.clone(), sender.clone(), |parts| RawSink::start(parts)?.run());
-    start("results", parts, sender, |parts| DerivedSink::start(parts)?.run());
+    start("raw events", parts.clone(), &sender, |parts| RawSink::start(parts)?.run());
+    start("results", parts, &sender, |parts| DerivedSink::start(parts)?.run());
+    drop(sender);
     let first = tokio::select! {
         first = ended.recv() => first.unwrap_or(Err(SinkError::Thread("sink"))),
         () = stop.cancelled() => Ok(()),
@@ -81,7 +82,7 @@ pub async fn serve(settings: &Settings, shutdown: Shutdown) -> Result<(), SinkEr
 fn start(
     name: &'static str,
     parts: Parts,
-    ended: mpsc::Sender<Result<(), SinkError>>,
+    ended: &mpsc::Sender<Result<(), SinkError>>,
     work: impl FnOnce(Parts) -> Result<(), SinkError> + Send + 'static,
 ) {
     let report = ended.clone();

@@ -1,5 +1,6 @@
 //! Windows, minutes, facts and quality counts on their topics become rows of the readers' views, the newest revision of each.
 
+#[expect(dead_code, reason = "this test kills nothing")]
 mod harness;
 
 use std::time::Duration;

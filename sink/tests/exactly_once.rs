@@ -117,7 +117,7 @@ fn rejected(machine: &Machine) -> HashSet<Vec<(String, Vec<u8>)>> {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_event_is_one_row_through_kills_copies_and_corrupt_records() {
     let seed = rand::random();
-    println!("seed {seed}");
+    eprintln!("seed {seed}");
     let mut machine = Machine::start(true, "batch_rows = 300\nbatch_age_ms = 50\n").await;
     let applied = touchstream_sink::migrate(&machine.settings, false).await.expect("migrations apply");
     assert!(!applied.is_empty());
@@ -148,7 +148,7 @@ async fn every_event_is_one_row_through_kills_copies_and_corrupt_records() {
         .lines()
         .filter(|line| line.contains("replays=") && !line.contains("replays=0"))
         .count();
-    println!("{KILLS} kills, {replays} assignments with replays");
+    eprintln!("{KILLS} kills, {replays} assignments with replays");
     assert!(replays > 0, "seed {seed}: the run proves something only if a range was replayed");
 
     // A fresh event is visible soon.
@@ -164,7 +164,7 @@ async fn every_event_is_one_row_through_kills_copies_and_corrupt_records() {
         machine.number("SELECT count() FROM cx.events_feedback WHERE id = 'fresh'").await == Some(1)
     })
     .await;
-    println!("visible after {:?}", sent.elapsed());
+    eprintln!("visible after {:?}", sent.elapsed());
     wait_for("its freshness", Duration::from_secs(10), async || {
         machine
             .number("SELECT count() FROM cx.data_quality WHERE family = 'feedback' AND freshness_s > 0")

@@ -125,7 +125,7 @@ pub(crate) fn prepare(
                 payload: payload.map(<[u8]>::to_vec),
             }),
             Ok(key) if window.is_duplicate(key, record.offset, EventTime(record.appended_at)) => {
-                duplicates += 1
+                duplicates += 1;
             }
             Ok(_) => {
                 kept.push(record.offset);
