@@ -99,14 +99,11 @@ impl Draft {
     }
 
     /// The event as one line of JSON without its line end.
-    pub(crate) fn to_json(&self, sent_at: Option<i64>) -> String {
+    pub(crate) fn to_json(&self) -> String {
         let mut json = String::with_capacity(200 + self.context.0.len() + self.data.0.len());
         let time = rfc3339(self.time);
         write!(json, "{{\"id\":\"{}\",\"type\":\"{}\",\"time\":\"{time}\"", self.id, self.head)
             .expect("writing to a string never fails");
-        if let Some(sent_at) = sent_at {
-            write!(json, ",\"sent_at\":\"{}\"", rfc3339(sent_at)).expect("writing to a string never fails");
-        }
         write!(json, ",\"context\":{{{}}},\"data\":{{{}}}}}", self.context.0, self.data.0)
             .expect("writing to a string never fails");
         json
@@ -160,7 +157,8 @@ pub(crate) fn fresh_id(prefix: &str, time: i64, random: &mut ChaCha8Rng) -> Stri
     format!("{prefix}-{time:x}{:08x}", random.random::<u32>())
 }
 
-fn rfc3339(time: i64) -> String {
+/// A time as text, in UTC with milliseconds.
+pub(crate) fn rfc3339(time: i64) -> String {
     let timestamp = jiff::Timestamp::from_millisecond(time).unwrap_or(jiff::Timestamp::MAX);
     format!("{timestamp:.3}")
 }

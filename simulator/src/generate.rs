@@ -27,7 +27,7 @@ pub struct SimulatedEvent {
     pub time: i64,
     /// When it reaches the server, milliseconds since 1970: later than `time` or, with disorder, a little earlier.
     pub arrival: i64,
-    /// The event in the public JSON format, one line without its line end.
+    /// The event in the public JSON format, one line without its line end; `sent_at` is the sender's to add.
     pub json: String,
 }
 
@@ -111,8 +111,7 @@ impl Events {
         if chance(&mut self.post_random, self.plan.late_share) {
             arrival = draft.time + self.post_random.random_range(self.plan.disorder..LATEST);
         }
-        let sent_at = self.plan.live_from.filter(|live_from| arrival >= *live_from).map(|_| arrival);
-        let event = SimulatedEvent { time: draft.time, arrival, json: draft.to_json(sent_at) };
+        let event = SimulatedEvent { time: draft.time, arrival, json: draft.to_json() };
         if chance(&mut self.post_random, self.plan.duplicate_share) {
             let arrival = arrival + self.post_random.random_range(0..COPY_AFTER);
             self.wait(SimulatedEvent { arrival, ..event.clone() });

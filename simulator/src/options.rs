@@ -36,13 +36,13 @@ pub struct SimulateOptions {
     pub rate: Option<f64>,
     /// First moment of the history in milliseconds since 1970, instead of the one that `days` implies.
     pub start: Option<i64>,
-    /// Volume of the history; with a rate, the rate's volume is the default.
+    /// Volume of a day of history; with a rate, the rate's volume is the default.
     pub events_per_day: Option<u64>,
     /// Stop after this many events.
     pub limit: Option<u64>,
     /// Where events go.
     pub destination: Destination,
-    /// Parallel connections. More than one lets batches overtake each other; the default is one for history, four live.
+    /// Parallel connections. More than one lets batches overtake each other; the default is one with history, four without.
     pub connections: Option<usize>,
     /// Events a request, at most.
     pub batch_events: usize,
@@ -57,11 +57,11 @@ pub struct SimulateOptions {
 }
 
 /// Volume of a day of history unless another is asked for. Even the quietest day of a week then has more than 200,000.
-const EVENTS_PER_DAY: u64 = 250_000;
+const EVENTS_PER_DAY: f64 = 250_000.0;
 /// So many events per second are more than any generator here can make; above it is a typing error.
 const MAX_EVENTS_PER_SECOND: f64 = 1_000_000.0;
 /// Live traffic begins in the middle of the day: people who came within this time are already there.
-const WARM_UP: i64 = 40 * MINUTE;
+pub(crate) const WARM_UP: i64 = 40 * MINUTE;
 
 impl SimulateOptions {
     /// One day of history by default, to `destination`.
@@ -100,19 +100,16 @@ impl SimulateOptions {
             Some(_) => (self.start.unwrap_or(now - days * DAY), None, Some(now)),
         };
         #[expect(clippy::cast_precision_loss, reason = "a volume does not need all 64 bits")]
-        let events_per_day = match (self.events_per_day, self.rate) {
-            (Some(events), _) => events as f64,
-            (None, Some(rate)) => rate * 86_400.0,
-            (None, None) => EVENTS_PER_DAY as f64,
-        };
+        let asked_for = self.events_per_day.map(|events| events as f64);
+        let live_events_per_day = self.rate.map(|rate| rate * 86_400.0);
         Ok(Plan {
             seed: self.seed,
             people_from: if days == 0 && self.start.is_none() { from - WARM_UP } else { from },
             from,
             until,
             live_from,
-            events_per_day,
-            rhythmic: self.rate.is_none(),
+            events_per_day: asked_for.or(live_events_per_day).unwrap_or(EVENTS_PER_DAY),
+            live_events_per_day: live_events_per_day.unwrap_or(0.0),
             disorder: i64::from(self.disorder_s) * SECOND,
             late_share: self.late_share,
             duplicate_share: self.duplicate_share,
@@ -174,12 +171,12 @@ pub struct Plan {
     pub from: i64,
     /// Events at or after this time are left out; `None`: it never ends.
     pub until: Option<i64>,
-    /// From this arrival on events carry `sent_at` and keep to the clock.
+    /// From this arrival on events keep to the clock, and carry `sent_at` over HTTP.
     pub live_from: Option<i64>,
-    /// Average number of events a day.
+    /// Average number of events a day of history; days and weeks have their rhythm.
     pub events_per_day: f64,
-    /// Whether day and week have their rhythm.
-    pub rhythmic: bool,
+    /// Number of events a day of live traffic, which is even, so that the rate is the one asked for.
+    pub live_events_per_day: f64,
     /// Arrival is off from the time by up to this many milliseconds.
     pub disorder: i64,
     /// Share of events that arrive up to three hours late.

@@ -3,7 +3,7 @@
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::options::{DAY, HOUR, Plan};
+use crate::options::{DAY, HOUR, Plan, WARM_UP};
 
 /// Visits by hour of the day (UTC, for customers in central Europe), as shares of the average hour.
 const HOURS: [f64; 24] = [
@@ -15,30 +15,42 @@ const WEEKDAYS: [f64; 7] = [1.05, 1.00, 0.98, 0.98, 0.95, 0.96, 1.08];
 /// 1970-01-01 was a Thursday.
 const WEEKDAY_OF_EPOCH: i64 = 3;
 
-/// The moments at which people come, a Poisson process whose rate follows the rhythm.
+/// The moments at which people come, a Poisson process: in history its rate follows the rhythm, live it is even.
 #[derive(Clone, Debug)]
 pub(crate) struct Arrivals {
     next: f64,
-    peak_per_ms: f64,
-    rhythmic: bool,
+    history_peak_per_ms: f64,
+    live_per_ms: f64,
+    /// Who comes shortly before live traffic begins belongs to it: the rate is the right one from its first second.
+    live_people_from: f64,
 }
 
 impl Arrivals {
     #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 are below 2^53")]
     pub(crate) fn new(plan: &Plan, events_per_visitor: f64) -> Arrivals {
-        let per_ms = plan.events_per_day / events_per_visitor / DAY as f64;
-        let peak = if plan.rhythmic { highest(&HOURS) / average(&HOURS) * highest(&WEEKDAYS) } else { 1.0 };
-        Arrivals { next: plan.people_from as f64, peak_per_ms: per_ms * peak, rhythmic: plan.rhythmic }
+        let per_ms = |events_per_day: f64| events_per_day / events_per_visitor / DAY as f64;
+        let peak = highest(&HOURS) / average(&HOURS) * highest(&WEEKDAYS);
+        Arrivals {
+            next: plan.people_from as f64,
+            history_peak_per_ms: per_ms(plan.events_per_day) * peak,
+            live_per_ms: per_ms(plan.live_events_per_day),
+            live_people_from: plan.live_from.map_or(f64::INFINITY, |live_from| (live_from - WARM_UP) as f64),
+        }
     }
 
-    /// The next moment. Candidates come at the peak rate; each is kept with the share of the peak that its time has.
+    /// The next moment. In history candidates come at the peak rate; each is kept with the share of the peak that its time has.
     #[expect(clippy::cast_possible_truncation, reason = "milliseconds since 1970 are below 2^53")]
     pub(crate) fn next(&mut self, random: &mut ChaCha8Rng) -> i64 {
         loop {
-            let uniform: f64 = random.random();
-            self.next += -(1.0 - uniform).ln() / self.peak_per_ms;
+            let waited = -(1.0 - random.random::<f64>()).ln();
+            if self.next >= self.live_people_from {
+                self.next += waited / self.live_per_ms;
+                return self.next as i64;
+            }
+            // The process has no memory: where the rate changes it simply begins anew.
+            self.next = (self.next + waited / self.history_peak_per_ms).min(self.live_people_from);
             let moment = self.next as i64;
-            if !self.rhythmic || random.random::<f64>() < share_of_peak(moment) {
+            if self.next < self.live_people_from && random.random::<f64>() < share_of_peak(moment) {
                 return moment;
             }
         }

@@ -17,7 +17,7 @@ use crate::send::{Batch, Senders};
 /// Live events are sent at least this often.
 const TICK: Duration = Duration::from_millis(50);
 /// Bodies stay below ingest's default limit of 1 MiB.
-const BATCH_BYTES: usize = 900 * 1024;
+const BATCH_BYTES: usize = 800 * 1024;
 
 /// Simulates until the history is at its end, the limit is reached, or `shutdown` is cancelled.
 ///
@@ -36,7 +36,8 @@ fn run_blocking(options: &SimulateOptions, shutdown: &Shutdown) -> Result<Simula
     let report = match &options.destination {
         Destination::File(path) => write_file(path, events, &progress, shutdown),
         Destination::Http { url, key } => {
-            let connections = options.connections.unwrap_or(if plan.live_from.is_some() { 4 } else { 1 });
+            let has_history = plan.live_from.is_none_or(|live_from| plan.from < live_from);
+            let connections = options.connections.unwrap_or(if has_history { 1 } else { 4 });
             let senders = Senders::start(url, key, connections, shutdown);
             let outlet = Outlet { options, plan: &plan, progress: &progress, shutdown };
             outlet.deliver(events, senders.batches());
@@ -90,16 +91,16 @@ impl Outlet<'_> {
         let mut batch = Batch::default();
         let mut sent = 0;
         for event in events {
-            let live = self.plan.live_from.is_some();
+            let live = self.plan.live_from.is_some_and(|live_from| event.arrival >= live_from);
             if live && event.arrival > now() {
                 if !self.push(&mut batch, batches) {
                     return;
                 }
                 self.wait_for(event.arrival);
             }
-            batch.add(&event.json);
+            batch.add(&event.json, live);
             sent += 1;
-            let is_full = batch.events >= self.options.batch_events || batch.body.len() >= BATCH_BYTES;
+            let is_full = batch.events >= self.options.batch_events || batch.bytes() >= BATCH_BYTES;
             if is_full {
                 self.progress.show(&event, sent);
                 if !self.push(&mut batch, batches) {
@@ -135,7 +136,8 @@ impl Outlet<'_> {
     }
 }
 
-fn now() -> i64 {
+/// The clock, in milliseconds since 1970.
+pub(crate) fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -1,5 +1,6 @@
 //! Sends batches like any client: NDJSON over HTTP, again after a refusal or a broken connection, never giving up early.
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -10,7 +11,9 @@ use serde::Deserialize;
 use touchstream_runtime::shutdown::Shutdown;
 
 use crate::SimulateError;
+use crate::draft::rfc3339;
 use crate::options::SimulateReport;
+use crate::run::now;
 
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
@@ -21,15 +24,37 @@ const SHOWN_BODY: usize = 500;
 /// Events that go in one request.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    pub(crate) body: String,
+    lines: String,
     pub(crate) events: usize,
+    /// Live events say when they were sent, so that the server can tell the sender's clock from its own.
+    live: bool,
 }
 
 impl Batch {
-    pub(crate) fn add(&mut self, json: &str) {
-        self.body.push_str(json);
-        self.body.push('\n');
+    pub(crate) fn add(&mut self, json: &str, live: bool) {
+        self.live = live && (self.live || self.events == 0);
+        self.lines.push_str(json);
+        self.lines.push('\n');
         self.events += 1;
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// The request's body at this moment: a repeated one is sent later than the first.
+    fn body(&self) -> Cow<'_, str> {
+        if !self.live {
+            return Cow::Borrowed(&self.lines);
+        }
+        let start = format!("{{\"sent_at\":\"{}\",", rfc3339(now()));
+        let mut body = String::with_capacity(self.lines.len() + self.events * start.len());
+        for line in self.lines.lines() {
+            body.push_str(&start);
+            body.push_str(&line[1..]);
+            body.push('\n');
+        }
+        Cow::Owned(body)
     }
 }
 
@@ -147,7 +172,7 @@ impl Connection {
             .post(&self.url)
             .header("authorization", &self.authorization)
             .header("content-type", "application/x-ndjson")
-            .send(batch.body.as_str());
+            .send(batch.body().as_ref());
         let mut response = match answered {
             Ok(response) => response,
             Err(error @ (ureq::Error::BadUri(_) | ureq::Error::Tls(_))) => {

@@ -90,3 +90,34 @@ async fn a_wrong_key_ends_it_at_once() {
         matches!(&refused, SimulateError::Refused { status: 401, body, .. } if body.contains("unknown_key"))
     );
 }
+
+#[tokio::test]
+async fn live_events_keep_to_the_clock_and_say_when_they_were_sent() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let mut options = options(&listener);
+    (options.rate, options.limit, options.connections) = (Some(200.0), Some(300), Some(1));
+    let server = std::thread::spawn(move || {
+        let mut stream = BufReader::new(listener.accept().expect("a client comes").0);
+        let mut events = 0;
+        while events < 300 {
+            let body = request(&mut stream).expect("it sends a request");
+            for line in body.lines() {
+                let event: serde_json::Value = serde_json::from_str(line).expect("a line is an event");
+                let time = |name: &str| -> jiff::Timestamp {
+                    event[name].as_str().and_then(|text| text.parse().ok()).expect("it is a time")
+                };
+                let delay = time("sent_at").as_millisecond() - time("time").as_millisecond();
+                assert!((0..5_000).contains(&delay), "sent {delay} ms after its time");
+                events += 1;
+            }
+            let accepted =
+                format!("{{\"accepted\":{},\"duplicates\":0,\"rejected\":[]}}", body.lines().count());
+            answer(&mut stream, "202 Accepted", &accepted);
+        }
+    });
+    let begun = std::time::Instant::now();
+    let report = run(options, Shutdown::new()).await.expect("everything is sent");
+    server.join().expect("the server saw what it should");
+    assert_eq!(report.accepted, 300);
+    assert!(begun.elapsed().as_millis() > 700, "300 events at 200 a second take their time");
+}

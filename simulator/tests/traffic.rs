@@ -134,11 +134,27 @@ fn service_and_surveys_have_every_shape() {
 }
 
 #[test]
-fn live_traffic_keeps_its_rate_from_the_first_second_and_tells_when_it_was_sent() {
+fn live_traffic_has_its_rate_from_the_first_second() {
     let mut options = SimulateOptions::new(Destination::File("-".into()));
     options.rate = Some(50.0);
     let plan = options.plan(MONDAY).expect("the options are valid");
     let minutes: Vec<_> = generate(&plan).take_while(|event| event.arrival < MONDAY + 600_000).collect();
     assert!((24_000..36_000).contains(&minutes.len()), "{} events in ten minutes", minutes.len());
-    assert!(minutes.iter().all(|event| event.json.contains("\"sent_at\"") && event.time >= MONDAY));
+    assert!(minutes.iter().all(|event| event.time >= MONDAY), "nothing is of the time before");
+}
+
+#[test]
+fn history_goes_over_into_live_traffic_each_with_its_own_volume() {
+    let mut options = SimulateOptions::new(Destination::File("-".into()));
+    (options.days, options.events_per_day, options.rate) = (Some(2), Some(50_000), Some(20.0));
+    let now = MONDAY + 3 * DAY;
+    let plan = options.plan(now).expect("the options are valid");
+    let (mut history, mut live) = (0_usize, 0_usize);
+    for event in generate(&plan).take_while(|event| event.arrival < now + 600_000) {
+        let is_live = event.arrival >= now;
+        *(if is_live { &mut live } else { &mut history }) += 1;
+    }
+    // The last 40 minutes of history have the people who make up the first live minutes.
+    assert!((80_000..190_000).contains(&history), "{history} events in two days of history");
+    assert!((9_000..15_000).contains(&live), "{live} live events in ten minutes");
 }
