@@ -5,7 +5,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's panic is its message")]
 
-mod support;
+#[path = "support/events.rs"]
+mod events;
+#[path = "support/log.rs"]
+mod log;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +21,7 @@ use touchstream_processor::measure::feedback::{AnswerRules, answer_of};
 use touchstream_processor::measure::journeys::Rules;
 use touchstream_runtime::settings::Settings;
 use touchstream_schemas::avro;
-use touchstream_schemas::codec::Decoder;
+use touchstream_schemas::codec::{Decoder, Encoder, Framing};
 use touchstream_schemas::event::Family;
 use touchstream_schemas::keys;
 use touchstream_schemas::log_buckets;
@@ -28,7 +31,7 @@ use touchstream_schemas::time::{EventTime, Millis};
 use touchstream_schemas::topics::Topics;
 use touchstream_schemas::windows::{Percentiles, Window};
 
-use support::{Log, Owner};
+use log::{Log, Owner};
 
 const START: EventTime = EventTime(1_767_600_000_000);
 const SPAN: i64 = 5 * 3_600_000;
@@ -42,6 +45,11 @@ struct Everything {
     checkouts: BTreeMap<String, Vec<CheckoutPoint>>,
     conversations: BTreeMap<String, Vec<ConversationPoint>>,
     answers: BTreeMap<String, Vec<touchstream_schemas::facts::AnswerFact>>,
+}
+
+/// Encodes an event of any family as ingest does.
+fn encode<T: serde::Serialize>(family: Family, event: &T) -> Vec<u8> {
+    Encoder::new(avro::of_family(family), Framing::SingleObject).encode(event).unwrap()
 }
 
 struct Raw {
@@ -73,7 +81,7 @@ fn random_event(random: &mut ChaCha8Rng, number: usize, everything: &mut Everyth
     }
     match random.random_range(0..3) {
         0 => {
-            let mut event = support::empty_checkout();
+            let mut event = events::empty_checkout();
             common!(event);
             let key = format!("k{}", random.random_range(0..6));
             let transaction = format!("t{}", random.random_range(0..4));
@@ -99,11 +107,11 @@ fn random_event(random: &mut ChaCha8Rng, number: usize, everything: &mut Everyth
                     event.error = (event.action == Some("failed")).then_some("card_declined");
                 }
                 "checkout.friction" => {
-                    event.friction_kind = Some(pick(random, &["extra_cost", "trust", "strange"]))
+                    event.friction_kind = Some(pick(random, &["extra_cost", "trust", "strange"]));
                 }
                 "checkout.abandoned" => event.reason = random.random_bool(0.5).then_some("too_long"),
                 "checkout.completed" => {
-                    event.transaction_id = random.random_bool(0.8).then_some(&transaction)
+                    event.transaction_id = random.random_bool(0.8).then_some(&transaction);
                 }
                 _ => {}
             }
@@ -113,10 +121,10 @@ fn random_event(random: &mut ChaCha8Rng, number: usize, everything: &mut Everyth
                 everything.checkouts.entry(key.clone()).or_default().push(point);
             }
             let key = keys::join(&["t", keys::checkout(&event)]);
-            Raw { family: Family::Checkout, key, value: support::encode(Family::Checkout, &event) }
+            Raw { family: Family::Checkout, key, value: encode(Family::Checkout, &event) }
         }
         1 => {
-            let mut event = support::empty_chat();
+            let mut event = events::empty_chat();
             common!(event);
             let conversation = format!("c{}", random.random_range(0..5));
             let message = format!("m{}", random.random_range(0..40));
@@ -148,10 +156,10 @@ fn random_event(random: &mut ChaCha8Rng, number: usize, everything: &mut Everyth
                 points.push(ConversationPoint::of(&event));
             }
             let key = keys::join(&["t", keys::chat(&event)]);
-            Raw { family: Family::Chat, key, value: support::encode(Family::Chat, &event) }
+            Raw { family: Family::Chat, key, value: encode(Family::Chat, &event) }
         }
         _ => {
-            let mut event = support::empty_feedback();
+            let mut event = events::empty_feedback();
             common!(event);
             let submission = format!("f{}", random.random_range(0..8));
             event.event_type = "feedback.answered";
@@ -163,7 +171,7 @@ fn random_event(random: &mut ChaCha8Rng, number: usize, everything: &mut Everyth
                 everything.answers.entry(keys::feedback(&event).to_owned()).or_default().push(answer);
             }
             let key = keys::join(&["t", keys::feedback(&event)]);
-            Raw { family: Family::Feedback, key, value: support::encode(Family::Feedback, &event) }
+            Raw { family: Family::Feedback, key, value: encode(Family::Feedback, &event) }
         }
     }
 }
@@ -343,7 +351,7 @@ fn expected_windows(mut deltas: Deltas, now: EventTime) -> BTreeMap<String, Numb
 
 fn run(seed: u64) {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let settings = support::default_settings();
+    let settings = events::default_settings();
     let topics = Topics::new("cx");
     let mut everything = Everything::default();
     let count = random.random_range(20..150);
@@ -354,14 +362,14 @@ fn run(seed: u64) {
     let mut log = Log::default();
     let mut now = START + Millis(SPAN / 2);
     let (mut measure, mut roll_up) = (
-        Owner::take_over(support::measure(&settings), &log, now),
-        Owner::take_over(support::roll_up(&settings), &log, now),
+        Owner::take_over(log::measure(&settings), &log, now),
+        Owner::take_over(log::roll_up(&settings), &log, now),
     );
     let mut raw = raw.into_iter().peekable();
     let mut restarts = 0;
     while raw.peek().is_some() {
         for event in raw.by_ref().take(random.random_range(0..20)) {
-            let partition = support::partition_of(event.key.as_bytes());
+            let partition = log::partition_of(event.key.as_bytes());
             let copies = if random.random_bool(0.1) { 2 } else { 1 };
             for _ in 0..copies {
                 log.append(&topics.raw(event.family), partition, &event.key, event.value.clone(), now);
@@ -375,8 +383,7 @@ fn run(seed: u64) {
                 owner.step(&mut log, random.random_range(1..30), now, dies);
                 if dies || random.random_bool(0.05) {
                     restarts += 1;
-                    let fresh =
-                        if stage == 0 { support::measure(&settings) } else { support::roll_up(&settings) };
+                    let fresh = if stage == 0 { log::measure(&settings) } else { log::roll_up(&settings) };
                     *owner = Owner::take_over(fresh, &log, now);
                 }
             }

@@ -9,10 +9,8 @@ use touchstream_processor::Metrics;
 use touchstream_processor::measure::Measure;
 use touchstream_processor::roll_up::RollUp;
 use touchstream_processor::stage::{Committed, InputPartition, Outgoing, Output, Record, Stage, StageError};
-use touchstream_runtime::settings::{self, Settings};
-use touchstream_schemas::avro;
-use touchstream_schemas::codec::{Encoder, Framing};
-use touchstream_schemas::event::{ChatEvent, CheckoutEvent, Family, FeedbackEvent, StringMap};
+use touchstream_runtime::settings::Settings;
+use touchstream_schemas::event::Family;
 use touchstream_schemas::time::EventTime;
 
 /// Partitions of every topic.
@@ -151,11 +149,6 @@ fn record(offset: i64, stored: &Stored) -> Record<'_> {
     Record { offset, appended_at: stored.appended_at, key: &stored.key, value: stored.value.as_deref() }
 }
 
-/// The default settings.
-pub(crate) fn default_settings() -> Settings {
-    settings::load(None).unwrap().settings
-}
-
 /// A new measuring stage.
 pub(crate) fn measure(settings: &Settings) -> Box<dyn Stage> {
     Box::new(Measure::new(settings, PARTITIONS, Metrics::register(&Registry::new()).unwrap()))
@@ -165,95 +158,4 @@ pub(crate) fn measure(settings: &Settings) -> Box<dyn Stage> {
 pub(crate) fn roll_up(settings: &Settings) -> Box<dyn Stage> {
     let families = i32::try_from(Family::ALL.len()).unwrap();
     Box::new(RollUp::new(settings, families * PARTITIONS, Metrics::register(&Registry::new()).unwrap()))
-}
-
-/// Encodes an event of any family as ingest does.
-pub(crate) fn encode<T: serde::Serialize>(family: Family, event: &T) -> Vec<u8> {
-    Encoder::new(avro::of_family(family), Framing::SingleObject).encode(event).unwrap()
-}
-
-macro_rules! empty_event {
-    ($kind:ident { $($field:ident : $value:expr,)* }) => {
-        $kind {
-            tenant: "t", source: "s", id: "", event_type: "", time: EventTime(0), original_time: None, sent_at: None,
-            received_at: EventTime(0), customer_id: None, anonymous_id: None, session_id: None, account_id: None,
-            seq: None, touchpoint: "unknown", channel: "unknown", device: "unknown", mode: None, persona: None,
-            member: None, locale: None, app_version: None, variant: None, campaign: None, referrer: None,
-            preferred_channel: None, stage: None, consent: Vec::new(), traffic: "human", extra: StringMap::default(),
-            $($field: $value,)*
-        }
-    };
-}
-
-/// A checkout event with nothing in it.
-pub(crate) fn empty_checkout() -> CheckoutEvent<'static> {
-    empty_event!(CheckoutEvent {
-        checkout_id: None,
-        cart_id: None,
-        order_id: None,
-        step: None,
-        step_index: None,
-        action: None,
-        error: None,
-        extra_cost: None,
-        shipping_tier: None,
-        payment_type: None,
-        account_type: None,
-        friction_kind: None,
-        reason: None,
-        transaction_id: None,
-        value: None,
-        currency: None,
-        items: None,
-    })
-}
-
-/// A chat event with nothing in it.
-pub(crate) fn empty_chat() -> ChatEvent<'static> {
-    empty_event!(ChatEvent {
-        conversation_id: "",
-        case_id: None,
-        topic: None,
-        initiator: None,
-        message_id: None,
-        sender: None,
-        public: None,
-        fallback: None,
-        answer_id: None,
-        reasked_field: None,
-        agent_id: None,
-        requested_by: None,
-        context_passed: None,
-        state: None,
-        by: None,
-        queue_s: None,
-        talk_s: None,
-        answered: None,
-    })
-}
-
-/// A feedback event with nothing in it.
-pub(crate) fn empty_feedback() -> FeedbackEvent<'static> {
-    empty_event!(FeedbackEvent {
-        survey_id: None,
-        submission_id: None,
-        story_id: None,
-        scene: None,
-        metric: None,
-        score: None,
-        scale_min: None,
-        scale_max: None,
-        choice: None,
-        question_id: None,
-        driver: None,
-        respondent: None,
-        subject_id: None,
-        subject_type: None,
-        text: None,
-        rating: None,
-        review_source: None,
-        product: None,
-        review_id: None,
-        state: None,
-    })
 }

@@ -1,0 +1,185 @@
+//! The hand-written cases of `tests/golden`: what the definitions demand of a few events, in every order of arrival that is tried.
+
+#![expect(clippy::unwrap_used, reason = "a test's panic is its message")]
+
+#[path = "support/events.rs"]
+mod support;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+use touchstream_processor::measure::checkout::{CheckoutPoint, CheckoutRules};
+use touchstream_processor::measure::conversation::{ConversationPoint, ConversationRules};
+use touchstream_processor::measure::feedback::{AnswerRules, answer_of};
+use touchstream_processor::measure::journeys::Rules;
+use touchstream_schemas::event::{ChatEvent, CheckoutEvent, FeedbackEvent};
+use touchstream_schemas::keys;
+use touchstream_schemas::money::Money;
+use touchstream_schemas::time::EventTime;
+
+/// Milliseconds of an RFC 3339 time in UTC with up to three decimals.
+fn time_of(value: &Value) -> EventTime {
+    let time: jiff::Timestamp = value.as_str().unwrap().parse().unwrap();
+    EventTime(time.as_millisecond())
+}
+
+/// Sets the fields of an event that the JSON names, borrowed from it.
+macro_rules! fill {
+    ($event:ident from $json:ident: texts $($text:ident)*; numbers $($number:ident)*; flags $($flag:ident)*) => {
+        $($event.$text = $json["data"][stringify!($text)].as_str();)*
+        $($event.$number = $json["data"][stringify!($number)].as_i64().map(|number| i32::try_from(number).unwrap());)*
+        $($event.$flag = $json["data"][stringify!($flag)].as_bool();)*
+        ($event.id, $event.event_type) = ($json["id"].as_str().unwrap(), $json["type"].as_str().unwrap());
+        ($event.time, $event.received_at) = (time_of(&$json["time"]), time_of(&$json["time"]));
+        // Ingest stores the reserved word as unknown.
+        let sent = |name: &str| $json["context"][name].as_str().filter(|value| !value.eq_ignore_ascii_case("all"));
+        let dimension = |name: &str| sent(name).unwrap_or("unknown");
+        ($event.touchpoint, $event.channel) = (dimension("touchpoint"), dimension("channel"));
+        $event.device = dimension("device");
+        $event.traffic = $json["context"]["traffic"].as_str().unwrap_or("human");
+        $event.session_id = $json["context"]["session_id"].as_str();
+        $event.anonymous_id = $json["context"]["anonymous_id"].as_str();
+        $event.customer_id = $json["context"]["customer_id"].as_str();
+    };
+}
+
+fn checkout_event(json: &Value) -> CheckoutEvent<'_> {
+    let mut event = support::empty_checkout();
+    fill!(event from json: texts checkout_id cart_id order_id step action error reason transaction_id currency;
+          numbers items; flags);
+    let data = &json["data"];
+    event.step_index = data["index"].as_i64().map(|index| i32::try_from(index).unwrap());
+    event.friction_kind = data["kind"].as_str();
+    event.value = match &data["value"] {
+        Value::Null => None,
+        Value::String(text) => Some(text.parse().unwrap()),
+        number => Some(number.to_string().parse::<Money>().unwrap()),
+    };
+    event
+}
+
+fn chat_event(json: &Value) -> ChatEvent<'_> {
+    let mut event = support::empty_chat();
+    fill!(event from json: texts case_id topic initiator message_id sender requested_by state; numbers;
+          flags public fallback);
+    event.conversation_id = json["data"]["conversation_id"].as_str().unwrap();
+    event
+}
+
+fn feedback_event(json: &Value) -> FeedbackEvent<'_> {
+    let mut event = support::empty_feedback();
+    fill!(event from json: texts survey_id submission_id question_id metric choice driver respondent text;
+          numbers score scale_min scale_max scene; flags);
+    event
+}
+
+/// The facts of a case in order of key and time, as JSON with the names and forms of the cases.
+fn facts<R: Rules>(rules: &R, journeys: BTreeMap<String, Vec<R::Point>>, as_of: EventTime) -> Vec<Value>
+where
+    R::Fact: serde::Serialize,
+{
+    let mut facts = Vec::new();
+    for (key, mut points) in journeys {
+        points.sort_by(|one, other| R::position(one).cmp(&R::position(other)));
+        points.dedup_by(|one, other| R::position(one) == R::position(other));
+        for fact in rules.evaluate("t", &key, &points, as_of).facts {
+            facts.push(serde_json::to_value(fact).unwrap());
+        }
+    }
+    facts
+}
+
+/// Times as RFC 3339 and reached steps by name, as the cases write them.
+fn as_in_cases(mut fact: Value, names: &Map<String, Value>) -> Value {
+    for (name, value) in fact.as_object_mut().unwrap() {
+        let is_time = name.ends_with("_at") || name == "time" || name == "waiting_since";
+        if is_time && let Some(milliseconds) = value.as_i64() {
+            *value = json!(milliseconds);
+        }
+        if name == "reached" {
+            *value = value.as_array().unwrap().iter().map(|step| step["step"].clone()).collect();
+        }
+    }
+    fact.as_object_mut().unwrap().retain(|name, _| names.contains_key(name));
+    fact
+}
+
+/// An expected fact with its times in milliseconds.
+fn expected_fact(fact: &Value) -> Value {
+    fn convert(value: &Value) -> Value {
+        match value {
+            Value::String(text) => match text.parse::<jiff::Timestamp>() {
+                Ok(time) => json!(time.as_millisecond()),
+                Err(_) => value.clone(),
+            },
+            Value::Array(values) => values.iter().map(convert).collect(),
+            Value::Object(object) => {
+                Value::Object(object.iter().map(|(name, value)| (name.clone(), convert(value))).collect())
+            }
+            other => other.clone(),
+        }
+    }
+    convert(fact)
+}
+
+fn check(file: &str, kind: &str, facts_of: impl Fn(&[Value], EventTime) -> Vec<Value>) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden").join(file);
+    let cases: Vec<Value> = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    assert!(cases.len() >= 10, "{file} holds the cases");
+    for case in &cases {
+        let mut events = case["events"].as_array().unwrap().clone();
+        for order in ["as written", "reversed"] {
+            let found = facts_of(&events, time_of(&case["as_of"]));
+            let expected = case["expect"][kind].as_array().unwrap();
+            let name = case["name"].as_str().unwrap();
+            assert_eq!(found.len(), expected.len(), "{name} ({order}): {found:#?}");
+            for (found, expected) in found.into_iter().zip(expected) {
+                let expected = expected_fact(expected);
+                let found = as_in_cases(found, expected.as_object().unwrap());
+                assert_eq!(found, expected, "{name} ({order})");
+            }
+            events.reverse();
+        }
+    }
+}
+
+#[test]
+fn checkouts() {
+    let rules = CheckoutRules::new(&support::default_settings().metrics);
+    check("checkouts.json", "checkouts", |events, as_of| {
+        let mut journeys: BTreeMap<String, Vec<CheckoutPoint>> = BTreeMap::new();
+        for event in events.iter().map(checkout_event).filter(|event| event.traffic == "human") {
+            if let (Some(key), Some(point)) = (keys::attempt(&event), CheckoutPoint::of(&event)) {
+                journeys.entry(key.to_owned()).or_default().push(point);
+            }
+        }
+        facts(&rules, journeys, as_of)
+    });
+}
+
+#[test]
+fn conversations() {
+    let rules = ConversationRules::new(&support::default_settings().metrics);
+    check("conversations.json", "conversations", |events, as_of| {
+        let mut journeys: BTreeMap<String, Vec<ConversationPoint>> = BTreeMap::new();
+        for event in events.iter().map(chat_event).filter(|event| event.traffic == "human") {
+            journeys.entry(event.conversation_id.to_owned()).or_default().push(ConversationPoint::of(&event));
+        }
+        facts(&rules, journeys, as_of)
+    });
+}
+
+#[test]
+fn answers() {
+    let rules = AnswerRules::new(&support::default_settings().metrics);
+    check("answers.json", "answers", |events, as_of| {
+        let mut journeys: BTreeMap<String, Vec<_>> = BTreeMap::new();
+        for event in events.iter().map(feedback_event).filter(|event| event.traffic == "human") {
+            if let Some(answer) = answer_of(&event) {
+                journeys.entry(keys::feedback(&event).to_owned()).or_default().push(answer);
+            }
+        }
+        facts(&rules, journeys, as_of)
+    });
+}
