@@ -37,7 +37,7 @@ pub(crate) struct Machine {
 impl Machine {
     /// Starts everything and waits until it is ready.
     pub(crate) fn start() -> Machine {
-        let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = turn();
         let directory = tempfile::tempdir().expect("a directory can be made");
         let [kafka_port, ingest, clickhouse, ingest_admin, processor_admin, sink_admin, clickhouse_admin] =
             free_ports();
@@ -165,6 +165,11 @@ impl Drop for Machine {
     }
 }
 
+/// Held by a test that needs the machine for itself.
+pub(crate) fn turn() -> MutexGuard<'static, ()> {
+    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn set_up(directory: &Path) {
     let output = Command::new(env!("CARGO_BIN_EXE_touchstream"))
         .arg("setup")
@@ -183,7 +188,7 @@ fn set_up(directory: &Path) {
 }
 
 /// Ports that were free a moment ago; all are held until all are known, so that none comes twice.
-fn free_ports<const COUNT: usize>() -> [u16; COUNT] {
+pub(crate) fn free_ports<const COUNT: usize>() -> [u16; COUNT] {
     let listeners = [(); COUNT].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port is free"));
     listeners.map(|listener| listener.local_addr().expect("it is bound").port())
 }

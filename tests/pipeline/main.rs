@@ -7,3 +7,4 @@ mod harness;
 mod bad_input;
 mod one_event;
 mod simulated_day;
+mod up;

@@ -65,6 +65,7 @@ impl ServiceState {
 
 #[derive(Debug)]
 pub(crate) struct Board {
+    /// Whom each service needs, directly or through others.
     dependencies: Vec<Vec<usize>>,
     states: Vec<watch::Sender<ServiceState>>,
 }
@@ -72,7 +73,7 @@ pub(crate) struct Board {
 impl Board {
     /// Refuses double names and dependencies that do not stand earlier, so that nothing can wait in a circle.
     pub(crate) fn new(specs: &[ChildSpec]) -> Result<Self, SupervisorError> {
-        let mut dependencies = Vec::with_capacity(specs.len());
+        let mut dependencies: Vec<Vec<usize>> = Vec::with_capacity(specs.len());
         for (index, spec) in specs.iter().enumerate() {
             let earlier = &specs[..index];
             let find = |name: &str| earlier.iter().position(|other| other.name == name);
@@ -87,7 +88,14 @@ impl Board {
                     ))
                 })
             });
-            dependencies.push(needed.collect::<Result<Vec<_>, _>>()?);
+            let mut needed: Vec<usize> = needed.collect::<Result<_, _>>()?;
+            // Who needs a task needs what the task needs, also when the task is long done: it must not be stopped earlier.
+            let behind: Vec<usize> =
+                needed.iter().flat_map(|&other: &usize| dependencies[other].clone()).collect();
+            needed.extend(behind);
+            needed.sort_unstable();
+            needed.dedup();
+            dependencies.push(needed);
         }
         let states = specs.iter().map(|spec| watch::Sender::new(ServiceState::new(&spec.name))).collect();
         Ok(Self { dependencies, states })
