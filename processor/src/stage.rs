@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use touchstream_schemas::codec::{DecodeError, EncodeError};
 use touchstream_schemas::duplicates::DuplicateLimits;
+use touchstream_schemas::registry::RegistryError;
 use touchstream_schemas::time::EventTime;
 
 /// A partition of an input topic.
@@ -72,6 +73,9 @@ pub enum StageError {
     /// A record could not be encoded.
     #[error(transparent)]
     Encode(#[from] EncodeError),
+    /// The schema registry did not answer.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
     /// A changelog record could not be decoded.
     #[error("failed to restore {partition} from its changelog at offset {offset}: {source}")]
     Restore {

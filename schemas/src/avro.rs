@@ -9,6 +9,8 @@ pub struct AvroSchema {
     pub name: &'static str,
     /// Its JSON text.
     pub json: &'static str,
+    /// Its JSON text one release ago (`schemas/history`): readers of this release read it as well.
+    pub previous_json: &'static str,
     parsed: LazyLock<serde_avro_fast::Schema>,
 }
 
@@ -39,6 +41,7 @@ macro_rules! schemas {
             pub static $constant: AvroSchema = AvroSchema {
                 name: $name,
                 json: include_str!(concat!("../avro/", $name, ".avsc")),
+                previous_json: include_str!(concat!("../history/", $name, ".avsc")),
                 parsed: LazyLock::new(|| {
                     include_str!(concat!("../avro/", $name, ".avsc")).parse().expect(concat!($name, ".avsc is valid"))
                 }),

@@ -2,11 +2,13 @@
 //! 4-byte id) with one. Readers accept both, and every writer schema they were given.
 
 use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use serde_avro_fast::ser::SerializerConfig;
 
 use crate::avro::AvroSchema;
+use crate::registry::{RegistryError, SchemaRegistry};
 
 /// First bytes of single-object encoding.
 pub const SINGLE_OBJECT: [u8; 2] = [0xC3, 0x01];
@@ -96,6 +98,9 @@ pub enum DecodeError {
         /// Fingerprint or registry id.
         id: String,
     },
+    /// The registry did not answer: the record may well be readable later.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
     /// The body does not fit the schema.
     #[error("failed to decode a {schema} record: {source}")]
     Body {
@@ -119,6 +124,7 @@ impl DecodeError {
         match self {
             DecodeError::Framing { .. } => "framing",
             DecodeError::UnknownSchema { .. } => "unknown_schema",
+            DecodeError::Registry(_) => "registry",
             DecodeError::Body { .. } => "body",
             DecodeError::TrailingBytes { .. } => "trailing_bytes",
         }
@@ -151,24 +157,39 @@ impl std::fmt::Debug for Writer {
     }
 }
 
-/// Reads records of the writer schemas that it was given.
+/// Reads records of the writer schemas that it was given, of those one release ago, and of those that its registry knows.
 #[derive(Debug, Default)]
 pub struct Decoder {
     writers: Vec<Writer>,
     by_fingerprint: HashMap<[u8; 8], usize>,
-    by_id: HashMap<u32, usize>,
+    registry: Option<SchemaRegistry>,
+    by_id: Mutex<HashMap<u32, &'static Writer>>,
 }
 
 impl Decoder {
-    /// A reader of the given schemas of this release.
+    /// A reader of the given schemas, as they are in this release and as they were one release ago.
+    ///
+    /// # Panics
+    /// When a frozen schema of `schemas/history` is none.
     #[must_use]
     pub fn new(schemas: &[&'static AvroSchema]) -> Decoder {
         let mut decoder = Decoder::default();
         for schema in schemas {
             decoder.by_fingerprint.insert(schema.fingerprint(), decoder.writers.len());
             decoder.writers.push(Writer::Current(schema));
+            if schema.previous_json != schema.json {
+                let name = format!("{} of the previous release", schema.name);
+                decoder.also_read(&name, schema.previous_json).expect("frozen schemas are valid");
+            }
         }
         decoder
+    }
+
+    /// Also reads Confluent framing: ids are looked up in `registry`, each once.
+    #[must_use]
+    pub fn with_registry(mut self, registry: Option<SchemaRegistry>) -> Decoder {
+        self.registry = registry;
+        self
     }
 
     /// Also reads records of a writer schema of another release.
@@ -182,19 +203,37 @@ impl Decoder {
         Ok(())
     }
 
-    /// Also reads Confluent framing with the id under which the registry knows a schema.
+    /// Also reads Confluent framing with the id under which a registry knows a schema.
     ///
     /// # Errors
     /// When `json` is no schema.
-    pub fn also_read_id(&mut self, id: u32, json: &str) -> Result<(), serde_avro_fast::schema::SchemaError> {
-        let parsed: serde_avro_fast::Schema = json.parse()?;
-        let known = self.by_fingerprint.get(parsed.rabin_fingerprint()).copied();
-        let index = known.unwrap_or_else(|| {
-            self.writers.push(Writer::Other { name: format!("registry id {id}"), parsed: Box::new(parsed) });
-            self.writers.len() - 1
-        });
-        self.by_id.insert(id, index);
+    pub fn also_read_id(&self, id: u32, json: &str) -> Result<(), serde_avro_fast::schema::SchemaError> {
+        self.remember(id, json)?;
         Ok(())
+    }
+
+    /// A schema that was met by its id stays until the process ends: there are as many as releases, and reading borrows it.
+    fn remember(&self, id: u32, json: &str) -> Result<&'static Writer, serde_avro_fast::schema::SchemaError> {
+        let parsed = Box::new(json.parse::<serde_avro_fast::Schema>()?);
+        let writer: &'static Writer =
+            Box::leak(Box::new(Writer::Other { name: format!("registry id {id}"), parsed }));
+        self.by_id.lock().unwrap_or_else(PoisonError::into_inner).insert(id, writer);
+        Ok(writer)
+    }
+
+    fn writer_by_id(&self, id: u32) -> Result<&Writer, DecodeError> {
+        if let Some(known) = self.by_id.lock().unwrap_or_else(PoisonError::into_inner).get(&id) {
+            return Ok(known);
+        }
+        let unknown = || DecodeError::UnknownSchema { id: format!("registry id {id}") };
+        let json = match &self.registry {
+            None => return Err(unknown()),
+            Some(registry) => registry.fetch(id).map_err(|error| match error.is_not_found() {
+                true => unknown(),
+                false => DecodeError::Registry(error),
+            })?,
+        };
+        self.remember(id, &json).map_err(|_| unknown())
     }
 
     /// Splits a record into its writer schema's name and its body.
@@ -236,11 +275,7 @@ impl Decoder {
             && header[0] == CONFLUENT
         {
             let id = u32::from_be_bytes(header[1..].try_into().expect("four of five bytes"));
-            let index = self
-                .by_id
-                .get(&id)
-                .ok_or_else(|| DecodeError::UnknownSchema { id: format!("registry id {id}") })?;
-            return Ok((&self.writers[*index], body));
+            return Ok((self.writer_by_id(id)?, body));
         }
         Err(DecodeError::Framing { length: bytes.len() })
     }

@@ -26,6 +26,14 @@ pub struct RegistryError {
     source: Box<ureq::Error>,
 }
 
+impl RegistryError {
+    /// Whether the registry answered that it does not know what was asked for.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        matches!(*self.source, ureq::Error::StatusCode(404))
+    }
+}
+
 #[derive(Deserialize)]
 struct Registered {
     id: u32,
@@ -37,6 +45,12 @@ struct Fetched {
 }
 
 impl SchemaRegistry {
+    /// The configured registry; `None` when `url` is empty.
+    #[must_use]
+    pub fn configured(url: &str) -> Option<SchemaRegistry> {
+        (!url.is_empty()).then(|| SchemaRegistry::new(url))
+    }
+
     /// A registry at `url`, for instance `https://registry.example:8081`.
     #[must_use]
     pub fn new(url: &str) -> SchemaRegistry {

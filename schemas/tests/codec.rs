@@ -1,10 +1,13 @@
 //! Every Rust struct fits its schema field for field, in both framings, and damaged bytes are an error, never a panic.
 
+use std::io::{BufRead, BufReader, Read, Write};
+
 use serde_json::Value;
 use touchstream_schemas::avro;
 use touchstream_schemas::codec::{DecodeError, Decoder, Encoder, Framing};
 use touchstream_schemas::event::{CheckoutEvent, StringMap};
 use touchstream_schemas::money::Money;
+use touchstream_schemas::registry::SchemaRegistry;
 use touchstream_schemas::time::EventTime;
 
 fn checkout_event() -> CheckoutEvent<'static> {
@@ -61,12 +64,69 @@ fn checkout_event() -> CheckoutEvent<'static> {
 #[test]
 fn both_framings_carry_every_value_unchanged() {
     let event = checkout_event();
-    let mut decoder = Decoder::new(&[&avro::CHECKOUT_EVENT]);
+    let decoder = Decoder::new(&[&avro::CHECKOUT_EVENT]);
     decoder.also_read_id(7, avro::CHECKOUT_EVENT.json).expect("the schema is valid");
     for framing in [Framing::SingleObject, Framing::Confluent(7)] {
         let bytes = Encoder::new(&avro::CHECKOUT_EVENT, framing).encode(&event).expect("the event fits");
         assert_eq!(decoder.decode::<CheckoutEvent<'_>>(&bytes).expect("it can be read"), event);
     }
+}
+
+/// A registry's two answers that matter: registering a schema, and fetching it by its id.
+fn serve_registry(requests: usize) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+    std::thread::spawn(move || {
+        for stream in listener.incoming().take(requests) {
+            let mut stream = stream.expect("a client connects");
+            let mut reader = BufReader::new(stream.try_clone().expect("the stream can be cloned"));
+            let (mut request, mut length) = (String::new(), 0);
+            reader.read_line(&mut request).expect("a request line");
+            loop {
+                let mut header = String::new();
+                reader.read_line(&mut header).expect("a header line");
+                if let Some(value) = header.to_lowercase().strip_prefix("content-length:") {
+                    length = value.trim().parse().expect("a length");
+                }
+                if header.trim().is_empty() {
+                    break;
+                }
+            }
+            reader.read_exact(&mut vec![0; length]).expect("the body");
+            let schema = serde_json::json!({ "schema": avro::CHECKOUT_EVENT.json });
+            let (status, body) = match request.split(' ').nth(1).expect("a path") {
+                "/subjects/cx.checkout-value/versions" => ("200 OK", "{\"id\":42}".to_owned()),
+                "/schemas/ids/42" => ("200 OK", schema.to_string()),
+                _ => ("404 Not Found", "{}".to_owned()),
+            };
+            let length = body.len();
+            write!(
+                stream,
+                "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+            )
+            .expect("the client reads the answer");
+        }
+    });
+    url
+}
+
+#[test]
+fn ids_are_registered_by_topic_and_looked_up_once() {
+    let registry = SchemaRegistry::new(&serve_registry(3));
+    let id = registry.register("cx.checkout", &avro::CHECKOUT_EVENT).expect("the registry answers");
+    let event = checkout_event();
+    let bytes =
+        Encoder::new(&avro::CHECKOUT_EVENT, Framing::Confluent(id)).encode(&event).expect("the event fits");
+    assert_eq!(&bytes[..5], [0, 0, 0, 0, 42]);
+
+    let decoder = Decoder::default().with_registry(Some(registry));
+    for _ in 0..3 {
+        assert_eq!(decoder.decode::<CheckoutEvent<'_>>(&bytes).expect("one fetch, then it is known"), event);
+    }
+    let unknown = [&[0, 0, 0, 0, 7], &bytes[5..]].concat();
+    assert!(matches!(decoder.decode::<CheckoutEvent<'_>>(&unknown), Err(DecodeError::UnknownSchema { .. })));
+    // The registry has gone: that is no reason to give a record up.
+    assert!(matches!(decoder.decode::<CheckoutEvent<'_>>(&unknown), Err(DecodeError::Registry(_))));
 }
 
 #[test]

@@ -116,12 +116,14 @@ impl Plan {
             stores.push("clickhouse");
         }
         let setup = ChildSpec::one_shot("setup", &self.program);
-        services.push(self.told(setup, &["setup"]).depends_on(stores));
+        services.push(self.told(setup, &["setup"]).depends_on(stores.clone()));
+        // On the stores as well, not only on setup: they are stopped after everybody who needs them for a clean end.
+        let needed = || stores.iter().copied().chain(["setup"]);
         let Settings { ingest, processor, sink, .. } = &self.settings;
         for (name, admin) in
             [("ingest", &ingest.admin), ("processor", &processor.admin), ("sink", &sink.admin)]
         {
-            services.push(self.service(name, &[name], admin).depends_on(["setup"]));
+            services.push(self.service(name, &[name], admin).depends_on(needed()));
         }
         if self.is_demo {
             services.push(self.demo());

@@ -104,10 +104,8 @@ impl Stage for Measure {
         _now: EventTime,
         _output: &mut dyn Output,
     ) -> Result<(), StageError> {
-        if let Some(raw) = self.partitions.get_mut(partition) {
-            raw.process(&self.shared, partition, record, &mut self.emitter.deltas);
-        }
-        Ok(())
+        let Some(raw) = self.partitions.get_mut(partition) else { return Ok(()) };
+        raw.process(&self.shared, partition, record, &mut self.emitter.deltas)
     }
 
     fn reached_end(&mut self, partition: &InputPartition) {

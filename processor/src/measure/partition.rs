@@ -10,6 +10,7 @@ use touchstream_schemas::event::{AppEvent, ChatEvent, CheckoutEvent, Family, Fee
 use touchstream_schemas::facts::AnswerFact;
 use touchstream_schemas::keys;
 use touchstream_schemas::panes::{QualityCounts, metric};
+use touchstream_schemas::registry::SchemaRegistry;
 use touchstream_schemas::time::{EventTime, Millis};
 use touchstream_schemas::topics::Topics;
 
@@ -52,7 +53,8 @@ impl Shared {
                 records: settings.metrics.duplicate_records,
             },
             metrics,
-            decoder: Decoder::new(&schemas),
+            decoder: Decoder::new(&schemas)
+                .with_registry(SchemaRegistry::configured(&settings.schemas.registry_url)),
             topics: Topics::new(&settings.kafka.topic_prefix),
             lateness: Millis::DAY.times(settings.processor.lateness_days),
             processor: settings.processor.clone(),
@@ -160,17 +162,18 @@ impl RawPartition {
         }
     }
 
-    /// Counts one record; one that cannot be decoded is counted and left to the sink, which files its bytes.
+    /// Counts one record; one that cannot be decoded is counted and left to the sink, which files its bytes. While the schema
+    /// registry is away nothing goes on: the record may well be readable later.
     pub(super) fn process(
         &mut self,
         shared: &Shared,
         partition: &InputPartition,
         record: Record<'_>,
         deltas: &mut Deltas,
-    ) {
+    ) -> Result<(), StageError> {
         self.last_offset = record.offset;
         self.reached_end = false;
-        let Some(value) = record.value else { return };
+        let Some(value) = record.value else { return Ok(()) };
         let counted = match self.family {
             Family::Checkout => shared.decoder.decode::<CheckoutEvent<'_>>(value).map(|event| {
                 let envelope = envelope!(event);
@@ -191,10 +194,15 @@ impl RawPartition {
                 self.admit(shared, &envelope, record, deltas, |_, _| {});
             }),
         };
-        if let Err(error) = counted {
-            shared.metrics.undecodable(self.family, error.reason());
-            tracing::warn!(%partition, offset = record.offset, %error, "raw record left out");
+        match counted {
+            Ok(()) => {}
+            Err(DecodeError::Registry(error)) => return Err(StageError::Registry(error)),
+            Err(error) => {
+                shared.metrics.undecodable(self.family, error.reason());
+                tracing::warn!(%partition, offset = record.offset, %error, "raw record left out");
+            }
         }
+        Ok(())
     }
 
     /// Adds the event to its journey unless it is a duplicate, late or not human; each of these is counted.

@@ -132,7 +132,7 @@ impl Worker {
                     GroupEvent::Failed(source) => return Err(ProcessorError::Kafka(source)),
                 }
             }
-            self.commit(&mut assignment, &mut transaction)?;
+            self.commit(&mut assignment, &mut transaction, is_stopping)?;
             if is_stopping {
                 return Ok(());
             }
@@ -228,6 +228,7 @@ impl Worker {
         &mut self,
         assignment: &mut Assignment,
         transaction: &mut Transaction,
+        is_last: bool,
     ) -> Result<(), ProcessorError> {
         if assignment.positions.is_empty() {
             return Ok(());
@@ -244,7 +245,7 @@ impl Worker {
             element.set_metadata(self.stage.note(partition));
         }
         let group = assignment.group.as_ref().ok_or(ProcessorError::NoGroup)?;
-        transaction.commit(&offsets, group)?;
+        transaction.commit(&offsets, group, is_last)?;
         assignment.has_progress = false;
         self.metrics.transaction(self.stage.name(), began.elapsed().as_secs_f64());
         Ok(())

@@ -17,6 +17,9 @@ use crate::stage::{Outgoing, Output, StageError};
 /// After this time without an end the broker aborts a transaction; what a dead owner left open delays readers that long.
 const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// How long the last commit of a process that was asked to stop may take; without it the next owner repeats a few records.
+const LAST_COMMIT_DEADLINE: Duration = Duration::from_secs(5);
+
 /// A transactional producer and whether its transaction is open.
 pub(super) struct Transaction {
     producer: ThreadedProducer<DefaultProducerContext>,
@@ -62,14 +65,17 @@ impl Transaction {
     }
 
     /// Commits everything sent since the last commit together with the input offsets, as the member of `group` that read them.
+    /// Only the last commit before the end of the process may give up waiting: any other doubt would have to be resolved.
     pub(super) fn commit(
         &mut self,
         offsets: &TopicPartitionList,
         group: &ConsumerGroupMetadata,
+        is_last: bool,
     ) -> Result<(), ProcessorError> {
         self.begin()?;
-        self.producer.send_offsets_to_transaction(offsets, group, Timeout::After(TRANSACTION_TIMEOUT))?;
-        self.producer.commit_transaction(Timeout::Never)?;
+        let patience = if is_last { LAST_COMMIT_DEADLINE } else { TRANSACTION_TIMEOUT };
+        self.producer.send_offsets_to_transaction(offsets, group, Timeout::After(patience))?;
+        self.producer.commit_transaction(if is_last { Timeout::After(patience) } else { Timeout::Never })?;
         self.is_open = false;
         Ok(())
     }
