@@ -6,5 +6,6 @@ mod harness;
 
 mod bad_input;
 mod one_event;
+mod readme;
 mod simulated_day;
 mod up;

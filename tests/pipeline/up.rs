@@ -14,17 +14,17 @@ use crate::harness::wait::{equal, until};
 
 /// The promise from the second start on is 15 s on a machine of its own; tests share theirs.
 const READY_AGAIN_WITHIN: Duration = Duration::from_secs(30);
-const FIRST_READY_WITHIN: Duration = Duration::from_secs(120);
+pub(super) const FIRST_READY_WITHIN: Duration = Duration::from_secs(120);
 
 /// `touchstream up` in a directory of its own; killed when dropped, and with it all that it started.
-struct Up {
+pub(super) struct Up {
     directory: PathBuf,
     ports: [u16; 8],
     child: Option<Child>,
 }
 
 impl Up {
-    fn new(directory: &Path) -> Up {
+    pub(super) fn new(directory: &Path) -> Up {
         let ports = free_ports();
         let [kafka, ingest, clickhouse, admin, ingest_admin, processor_admin, sink_admin, clickhouse_admin] =
             ports;
@@ -40,7 +40,7 @@ impl Up {
     }
 
     /// Starts it and waits until every service is ready; how long that took.
-    fn start(&mut self, within: Duration) -> Duration {
+    pub(super) fn start(&mut self, within: Duration) -> Duration {
         let log = std::fs::File::options()
             .create(true)
             .append(true)
@@ -70,7 +70,7 @@ impl Up {
     }
 
     /// Ctrl-C; it must end well by itself, and nothing may be left listening.
-    fn interrupt(&mut self) {
+    pub(super) fn interrupt(&mut self) {
         let mut child = self.child.take().expect("it was started");
         self.signal(&child, Signal::SIGINT);
         let (status, took) = until("Ctrl-C ends it", Duration::from_secs(40), || {
@@ -87,6 +87,16 @@ impl Up {
         for port in self.ports {
             assert!(TcpStream::connect(("127.0.0.1", port)).is_err(), "something still listens on {port}");
         }
+    }
+
+    /// A command with the default ports replaced by those of this one.
+    pub(super) fn with_own_ports(&self, command: &str) -> String {
+        let [_, ingest, clickhouse, admin, ..] = self.ports;
+        let mut command = command.to_owned();
+        for (default, own) in [(8080, ingest), (8123, clickhouse), (9464, admin)] {
+            command = command.replace(&format!("127.0.0.1:{default}"), &format!("127.0.0.1:{own}"));
+        }
+        command
     }
 
     fn kill(&mut self) {
