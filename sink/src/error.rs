@@ -20,6 +20,9 @@ pub enum SinkError {
         /// What is wrong.
         message: String,
     },
+    /// The schema registry does not answer.
+    #[error(transparent)]
+    Registry(#[from] touchstream_schemas::registry::RegistryError),
     /// The admin port could not be opened.
     #[error(transparent)]
     Admin(#[from] touchstream_runtime::admin::AdminError),

@@ -46,7 +46,10 @@ impl EventDecoder {
     /// A reader of the family's events; `registry` resolves Confluent framing.
     pub(crate) fn new(family: Family, registry: Option<SchemaRegistry>) -> Result<EventDecoder, ArrowError> {
         let schema = avro::of_family(family);
-        let writers = HashMap::from([(schema.fingerprint(), schema.json.to_owned())]);
+        let mut writers = HashMap::from([(schema.fingerprint(), schema.json.to_owned())]);
+        if let Ok(previous) = schema.previous_json.parse::<serde_avro_fast::Schema>() {
+            writers.entry(*previous.rabin_fingerprint()).or_insert_with(|| schema.previous_json.to_owned());
+        }
         let arrow = arrow_decoder(schema.json, &writers)?;
         Ok(EventDecoder {
             reader_schema: schema.json,
@@ -67,7 +70,7 @@ impl EventDecoder {
 
     /// Who an event is. Reads the record to its end, so a record that passes fits its schema.
     pub(crate) fn key(&mut self, payload: &[u8]) -> Result<EventKey, DecodeError> {
-        self.learn(payload);
+        self.learn(payload)?;
         let identity: Identity<'_> = self.known.decode(payload)?;
         Ok(EventKey::new(identity.tenant, identity.source, identity.id))
     }
@@ -140,23 +143,31 @@ impl EventDecoder {
         Ok(())
     }
 
-    /// Fetches the schema of a Confluent-framed record that is not known yet.
-    fn learn(&mut self, payload: &[u8]) {
-        let Some(id) = confluent_id(payload) else { return };
-        let Some(registry) = &self.registry else { return };
+    /// Fetches the schema of a Confluent-framed record that is not known yet. A registry that does not answer is no reason to
+    /// refuse a record: the sink stops, and its next start comes back to the same range.
+    fn learn(&mut self, payload: &[u8]) -> Result<(), DecodeError> {
+        let Some(id) = confluent_id(payload) else { return Ok(()) };
+        let Some(registry) = &self.registry else { return Ok(()) };
         if self.by_id.contains_key(&id) || self.unknown_ids.contains(&id) {
-            return;
+            return Ok(());
         }
-        for _ in 0..REGISTRY_TRIES {
+        let mut tries = 1;
+        loop {
             match registry.fetch(id) {
-                Ok(json) => return self.note(id, &json),
-                Err(error) => {
-                    tracing::warn!(id, %error, "schema cannot be fetched");
-                    std::thread::sleep(Duration::from_secs(1));
+                Ok(json) => {
+                    self.note(id, &json);
+                    return Ok(());
                 }
+                Err(error) if error.is_not_found() => {
+                    self.unknown_ids.insert(id);
+                    return Ok(());
+                }
+                Err(error) if tries == REGISTRY_TRIES => return Err(DecodeError::Registry(error)),
+                Err(error) => tracing::warn!(id, %error, "schema cannot be fetched yet"),
             }
+            tries += 1;
+            std::thread::sleep(Duration::from_secs(1));
         }
-        self.unknown_ids.insert(id);
     }
 
     fn note(&mut self, id: u32, json: &str) {

@@ -10,6 +10,7 @@ use arrow_array::types::TimestampMillisecondType;
 use arrow_array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray, UInt32Array};
 use arrow_schema::{ArrowError, DataType, Field, Schema};
 use arrow_select::take::take_record_batch;
+use touchstream_schemas::codec::DecodeError;
 use touchstream_schemas::duplicates::DuplicateWindow;
 use touchstream_schemas::time::EventTime;
 
@@ -118,6 +119,7 @@ pub(crate) fn prepare(
     for record in &records.list {
         let payload = records.payload(*record);
         match decoder.key(payload.unwrap_or_default()) {
+            Err(DecodeError::Registry(error)) => return Err(SinkError::Registry(error)),
             Err(error) => refused.push(Refused {
                 offset: record.offset,
                 reason: error.reason(),
