@@ -164,7 +164,7 @@ async fn responses(machine: &Machine) {
     let minute = touchstream_schemas::log_buckets::index_of(60_000);
     let columns = "tenant, metric, minute, touchpoint, channel, device, breached, durations, revision";
     insert(machine, "store_response_minutes", columns, &[
-        &format!("('t', 'first_response_team', @60, 'a', 'web', 'x', 2, map(-1, 1, 0, 1, 1, 1, 2, 1, {minute}, 100), 1)"),
+        &format!("('t', 'first_response_customer', @60, 'a', 'web', 'x', 2, map(-1, 1, 0, 1, 1, 1, 2, 1, {minute}, 100), 1)"),
         "('t', 'reply', @60, 'a', 'web', 'x', 0, map(-1, 1, 0, 1), 1)",
         "('t', 'resolution', @60, 'a', 'web', 'x', 0, map(), 1)",
     ]).await;
@@ -178,7 +178,7 @@ async fn responses(machine: &Machine) {
     assert_eq!(
         found,
         format!(
-            "first_response_team\t104\t{exact}\t{exact}\t300\t2\n\
+            "first_response_customer\t104\t{exact}\t{exact}\t300\t2\n\
              reply\t2\t0\t0.001\t\\N\t\\N\n\
              resolution\t0\t\\N\t\\N\t\\N\t\\N\n"
         )

@@ -29,7 +29,7 @@ SELECT
     if(n > 0, bucket_values[mapKeys(durations)[arrayFirstIndex(count -> count >= intDiv(n * 75 + 99, 100), seen)] + 2] / 1000, NULL) AS p75_s,
     if(n > 0, bucket_values[mapKeys(durations)[arrayFirstIndex(count -> count >= intDiv(n * 95 + 99, 100), seen)] + 2] / 1000, NULL) AS p95_s,
     if(n > 0, bucket_values[mapKeys(durations)[arrayFirstIndex(count -> count >= intDiv(n * 99 + 99, 100), seen)] + 2] / 1000, NULL) AS p99_s,
-    if(startsWith(metric, 'first_response_'), {slo_first_response_s}, NULL) AS slo_s,
-    if(startsWith(metric, 'first_response_'), breached, NULL) AS breached_n,
+    if(metric = 'first_response_customer', {slo_first_response_s}, NULL) AS slo_s,
+    if(metric = 'first_response_customer', breached, NULL) AS breached_n,
     revision
 FROM {database}.store_response_minutes FINAL;
