@@ -104,6 +104,9 @@ pub(crate) struct SimulateArguments {
     /// Days of history; alone they end at the last midnight UTC, with --rate they end now.
     #[arg(long, value_name = "N")]
     pub(crate) days: Option<u32>,
+    /// First moment of the history in milliseconds since 1970, instead of the one that --days implies.
+    #[arg(long, value_name = "MS", requires = "days")]
+    pub(crate) start: Option<i64>,
     /// Volume of a day of history.
     #[arg(long, value_name = "N")]
     pub(crate) events_per_day: Option<u64>,

@@ -25,8 +25,14 @@ impl CommandError {
 impl std::fmt::Display for CommandError {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (CommandError::Usage(error) | CommandError::Failed(error)) = self;
-        // Errors of this project name their cause themselves; `{:#}` adds the contexts that the command line gave.
-        write!(formatter, "{error:#}")
+        // Most errors of this project name their cause themselves: a cause is added only where it was not said yet.
+        let mut text = error.to_string();
+        for cause in error.chain().skip(1).map(ToString::to_string) {
+            if !text.contains(&cause) {
+                text = format!("{text}: {cause}");
+            }
+        }
+        formatter.write_str(&text)
     }
 }
 

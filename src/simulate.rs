@@ -17,6 +17,7 @@ pub(crate) async fn run(arguments: SimulateArguments) -> Result<(), CommandError
     let options = SimulateOptions {
         seed: arguments.seed,
         days: arguments.days,
+        start: arguments.start,
         rate: arguments.rate,
         events_per_day: arguments.events_per_day,
         limit: arguments.limit,

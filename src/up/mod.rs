@@ -65,6 +65,7 @@ pub(crate) async fn run(config: Option<&Path>, options: UpOptions) -> Result<(),
             return Err(failed(error));
         }
     }
+    plan.note_ready().map_err(CommandError::Failed)?;
     plan.greet();
     supervisor.stop_asked().await;
     supervisor.stop().await;

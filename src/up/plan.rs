@@ -7,6 +7,7 @@ use touchstream_local_kafka::KafkaOptions;
 use touchstream_local_parts::Progress;
 use touchstream_local_supervisor::{ChildSpec, Readiness};
 use touchstream_runtime::settings::{Loaded, Origin, Settings, explain};
+use touchstream_schemas::time::{EventTime, Millis};
 
 use super::secrets;
 
@@ -14,7 +15,7 @@ use super::secrets;
 const DEMO_EVENTS_PER_DAY: &str = "6000";
 /// Live events a second of the demo.
 const DEMO_RATE: &str = "3";
-const DEMO_DAYS: &str = "14";
+const DEMO_DAYS: i64 = 14;
 
 /// Everything that `up` decides before it starts anything.
 #[derive(Clone, Debug)]
@@ -126,25 +127,51 @@ impl Plan {
             services.push(self.service(name, &[name], admin).depends_on(needed()));
         }
         if self.is_demo {
-            services.push(self.demo());
+            services.extend(self.demo()?);
         }
         Ok(services)
     }
 
-    fn demo(&self) -> ChildSpec {
+    /// History first, then live traffic. History has the same start and seed until it was sent whole, so that after an
+    /// interrupted first start the same events come again, which count once.
+    fn demo(&self) -> anyhow::Result<Vec<ChildSpec>> {
         let address = format!("http://{}", self.settings.ingest.listen);
-        let mut arguments =
-            vec!["simulate", "--rate", DEMO_RATE, "--to", &address, "--key", "demo", "--json"];
-        // History is sent once; after a restart live traffic alone goes on.
-        let sent = self.data_dir.join("demo-history-sent");
-        if !sent.exists() && std::fs::write(&sent, "").is_ok() {
-            arguments.extend(["--days", DEMO_DAYS, "--events-per-day", DEMO_EVENTS_PER_DAY]);
+        let simulate = ["simulate", "--to", &address, "--key", "demo", "--json"];
+        let services = ["ingest", "processor", "sink"];
+        let live =
+            ChildSpec::service("demo", &self.program).arguments(simulate).arguments(["--rate", DEMO_RATE]);
+        let marker = self.demo_marker();
+        if marker.with_extension("sent").exists() {
+            return Ok(vec![live.depends_on(services)]);
         }
-        ChildSpec::service("demo", &self.program).arguments(arguments).depends_on([
-            "ingest",
-            "processor",
-            "sink",
-        ])
+        let start = match std::fs::read_to_string(&marker) {
+            Ok(start) => start,
+            Err(_) => {
+                let start = (EventTime::now() - Millis::DAY.times(DEMO_DAYS)).0.to_string();
+                std::fs::write(&marker, &start)
+                    .with_context(|| format!("failed to write {}", marker.display()))?;
+                start
+            }
+        };
+        let days = DEMO_DAYS.to_string();
+        let history = ChildSpec::one_shot("demo-history", &self.program)
+            .arguments(simulate)
+            .arguments(["--days", &days, "--start", &start, "--events-per-day", DEMO_EVENTS_PER_DAY])
+            .depends_on(services);
+        Ok(vec![history, live.depends_on(services).depends_on(["demo-history"])])
+    }
+
+    fn demo_marker(&self) -> PathBuf {
+        self.data_dir.join("demo-history")
+    }
+
+    /// Everything is up, the demo's history included: it is not sent again.
+    pub(super) fn note_ready(&self) -> anyhow::Result<()> {
+        if self.is_demo {
+            let sent = self.demo_marker().with_extension("sent");
+            std::fs::write(&sent, "").with_context(|| format!("failed to write {}", sent.display()))?;
+        }
+        Ok(())
     }
 
     fn service(&self, name: &str, arguments: &[&str], admin: &str) -> ChildSpec {
@@ -182,7 +209,7 @@ impl Plan {
         println!("  health       http://{}/readyz and /metrics", local.admin);
         if self.is_demo {
             println!(
-                "  demo         tenant demo: {DEMO_DAYS} days of history are being loaded, then live traffic"
+                "  demo         tenant demo: {DEMO_DAYS} days of history and live traffic; its last windows follow within a minute"
             );
         }
         println!();

@@ -43,7 +43,7 @@ pub enum SettingsError {
     },
     /// A key that does not exist.
     #[error(
-        "failed to use the setting {key}{place}: there is no such setting; deploy/config/default.toml lists all"
+        "failed to use the setting {key}{place}: there is no such setting; `touchstream config` lists all"
     )]
     UnknownKey {
         /// Dotted key.

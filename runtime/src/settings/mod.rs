@@ -67,7 +67,6 @@ section! {
         password: Secret,
         password_file: String,
         ca_file: String,
-        cluster: String,
         events_retention_days: u32,
         text_retention_days: u32,
     }
@@ -162,7 +161,6 @@ section! {
         session_silence_min: i64,
         attempt_gap_days: i64,
         answer_gap_days: i64,
-        reopen_days: i64,
         slo_first_response_s: i64,
         duplicate_age_s: i64,
         duplicate_records: i64,
