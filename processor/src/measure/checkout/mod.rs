@@ -1,0 +1,170 @@
+//! Checkout attempts: where one begins and ends, how it ended, how far it came and why it was given up. Contract, section 5;
+//! every case is settled in `docs/metric-definitions.md`.
+//!
+//! The events of a key become [`CheckoutPoint`]s; read in order they make attempts, each attempt one fact, each fact its numbers.
+
+mod attempt;
+mod point;
+
+use std::sync::Arc;
+
+use touchstream_runtime::settings::MetricSettings;
+use touchstream_schemas::facts::CheckoutFact;
+use touchstream_schemas::panes::metric;
+use touchstream_schemas::time::{EventTime, Millis};
+
+use super::deltas::{Deltas, Sign};
+use super::journeys::{Evaluation, Rules};
+use crate::cells::{CheckoutCell, Counts, NO_POSITION};
+use crate::series::{Dimensions, SeriesKey};
+
+use attempt::Attempt;
+use point::Kind;
+
+pub use point::CheckoutPoint;
+
+/// Step 0, which every attempt reaches.
+const STARTED: &str = "started";
+
+/// The definition, with its configured constants.
+#[derive(Clone, Debug)]
+pub struct CheckoutRules {
+    /// After this silence an attempt is abandoned.
+    pub silence: Millis,
+    /// After this gap the next attempt begins.
+    pub gap: Millis,
+    /// Steps between `started` and `completed`, in order.
+    pub steps: Vec<String>,
+}
+
+impl CheckoutRules {
+    /// The configured definition.
+    #[must_use]
+    pub fn new(settings: &MetricSettings) -> CheckoutRules {
+        CheckoutRules {
+            silence: Millis::MINUTE.times(settings.session_silence_min),
+            gap: Millis::DAY.times(settings.attempt_gap_days),
+            steps: settings.steps.clone(),
+        }
+    }
+
+    fn completed_position(&self) -> i32 {
+        i32::try_from(self.steps.len() + 1).expect("a checkout has a handful of steps")
+    }
+
+    fn position_of(&self, step: &str, sent: Option<i32>) -> Option<i32> {
+        match self.steps.iter().position(|known| known == step) {
+            Some(place) => i32::try_from(place + 1).ok(),
+            None if step == STARTED => Some(0),
+            None => sent,
+        }
+    }
+}
+
+impl Rules for CheckoutRules {
+    type Point = CheckoutPoint;
+    type Fact = CheckoutFact;
+
+    fn position(point: &CheckoutPoint) -> (EventTime, &str) {
+        (point.time, &point.id)
+    }
+
+    fn evaluate(
+        &self,
+        tenant: &str,
+        key: &str,
+        points: &[CheckoutPoint],
+        watermark: EventTime,
+    ) -> Evaluation<CheckoutFact> {
+        let mut attempts: Vec<Attempt<'_>> = Vec::new();
+        let mut transactions: Vec<&str> = Vec::new();
+        let mut repeated_transactions = 0;
+        for point in points {
+            if point.kind() == Kind::Completed
+                && let Some(transaction) = point.transaction_id.as_deref()
+            {
+                if transactions.contains(&transaction) {
+                    repeated_transactions += 1;
+                    continue;
+                }
+                transactions.push(transaction);
+            }
+            match attempts.last_mut() {
+                Some(attempt) if !attempt.ends_before(point, self) => attempt.take(point, self.silence),
+                _ => attempts.push(Attempt::beginning_with(point, self.silence)),
+            }
+        }
+        let mut evaluation = Evaluation { facts: Vec::new(), deadline: None, repeated_transactions };
+        for attempt in &attempts {
+            let outcome = match attempt.outcome(self, watermark) {
+                Ok(outcome) => Some(outcome),
+                Err(deadline) => {
+                    evaluation.deadline =
+                        Some(evaluation.deadline.map_or(deadline, |other| other.min(deadline)));
+                    None
+                }
+            };
+            evaluation.facts.push(attempt.fact(self, tenant, key, outcome));
+        }
+        evaluation
+    }
+
+    fn same(one: &CheckoutFact, other: &CheckoutFact) -> bool {
+        one.attempt_id == other.attempt_id
+    }
+
+    fn stamp(fact: &mut CheckoutFact, revision: i64, is_deleted: bool) {
+        fact.revision = revision;
+        fact.is_deleted = is_deleted;
+    }
+
+    fn revision(fact: &CheckoutFact) -> i64 {
+        fact.revision
+    }
+
+    fn contribute(fact: &CheckoutFact, sign: Sign, deltas: &mut Deltas) {
+        let Some(ended_at) = fact.ended_at else { return };
+        let mut cell = CheckoutCell::default();
+        let is_abandoned = fact.state == "abandoned";
+        for reached in &fact.reached {
+            let key = (reached.step_index.unwrap_or(NO_POSITION), reached.step.as_str().into());
+            let step = cell.steps.entry(key).or_default();
+            step.reached = 1;
+            step.dropped = i64::from(is_abandoned && reached.step == fact.furthest_step);
+        }
+        if let Some(reason) = &fact.reason {
+            let name = |text: Option<&String>| -> Arc<str> { text.map_or("", String::as_str).into() };
+            let key =
+                (reason.as_str().into(), name(fact.reason_source.as_ref()), name(fact.currency.as_ref()));
+            let cell = cell.reasons.entry(key).or_default();
+            cell.attempts = 1;
+            cell.value = fact.value.unwrap_or_default().0;
+        }
+        if let Some(duration) = fact.duration_ms {
+            cell.within_3min = i64::from(duration <= Millis::MINUTE.times(3).0);
+            cell.within_15min = i64::from(duration <= Millis::MINUTE.times(15).0);
+            cell.durations.count(duration, 1);
+        }
+        deltas.count(&series(fact), ended_at, Counts::Checkout(cell), sign);
+    }
+
+    fn contribute_now(fact: &CheckoutFact, sign: Sign, deltas: &mut Deltas) {
+        if fact.ended_at.is_none() {
+            let step = fact.furthest_step.as_str().into();
+            deltas.open(&series(fact), &step, Some(fact.furthest_step_index), sign);
+        }
+    }
+}
+
+fn series(fact: &CheckoutFact) -> SeriesKey {
+    SeriesKey {
+        tenant: fact.tenant.as_str().into(),
+        metric: metric::CHECKOUT.into(),
+        detail: "".into(),
+        dimensions: Dimensions {
+            touchpoint: fact.touchpoint.as_str().into(),
+            channel: fact.channel.as_str().into(),
+            device: fact.device.as_str().into(),
+        },
+    }
+}
