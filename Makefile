@@ -6,7 +6,7 @@ CARGO ?= cargo
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help tools up test format-check fmt lint dependencies tests build pin-parts
+.PHONY: help tools up test format-check fmt lint dependencies tests build pin-parts schedules
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,3 +39,8 @@ tests: ## Run all tests
 
 pin-parts: ## Renew the hashes of Kafka's jars and of the ClickHouse engine after a version was changed
 	./scripts/pin-parts
+
+# Slow suites, run before an issue is resolved; their results stand in docs/results.
+SCHEDULES ?= 20000
+schedules: ## Run the processor's seeded schedules, SCHEDULES=20000 of them
+	SCHEDULES=$(SCHEDULES) $(CARGO) test --release --locked -p touchstream-processor --test schedules

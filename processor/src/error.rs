@@ -2,6 +2,7 @@
 
 use rdkafka::error::KafkaError;
 use touchstream_runtime::admin::AdminError;
+use touchstream_runtime::kafka::ConnectError;
 use touchstream_runtime::secret::SecretFileError;
 
 use crate::stage::StageError;
@@ -9,6 +10,9 @@ use crate::stage::StageError;
 /// Why a session ended or the service could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessorError {
+    /// Kafka was not reached at the start.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
     /// Kafka refused or did not answer.
     #[error("failed to talk to Kafka: {0}")]
     Kafka(#[from] KafkaError),

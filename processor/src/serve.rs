@@ -18,6 +18,9 @@ use crate::roll_up::RollUp;
 use crate::stage::Stage;
 use crate::worker::Worker;
 
+/// Longest wait for Kafka at the start.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(30);
+
 /// Runs both stages until shutdown.
 ///
 /// # Errors
@@ -67,10 +70,11 @@ pub async fn serve(settings: &Settings, shutdown: Shutdown) -> Result<(), Proces
 
 /// Number of partitions of each topic.
 fn partition_counts(settings: &Settings, topics: &[String]) -> Result<Vec<i32>, ProcessorError> {
+    kafka::connect(&settings.kafka, "touchstream-processor", CONNECT_DEADLINE)?;
     let consumer: BaseConsumer = kafka::client(&settings.kafka, "touchstream-processor")?.create()?;
     let mut counts = Vec::new();
     for topic in topics {
-        let metadata = consumer.fetch_metadata(Some(topic), Duration::from_secs(30))?;
+        let metadata = consumer.fetch_metadata(Some(topic), CONNECT_DEADLINE)?;
         let found =
             metadata.topics().iter().find(|found| found.name() == topic && !found.partitions().is_empty());
         let partitions = found.ok_or_else(|| ProcessorError::MissingTopic(topic.clone()))?.partitions().len();

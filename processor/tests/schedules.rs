@@ -23,6 +23,7 @@ use touchstream_runtime::settings::Settings;
 use touchstream_schemas::avro;
 use touchstream_schemas::codec::{Decoder, Encoder, Framing};
 use touchstream_schemas::event::Family;
+use touchstream_schemas::facts::AnswerFact;
 use touchstream_schemas::keys;
 use touchstream_schemas::log_buckets;
 use touchstream_schemas::money::Money;
@@ -44,7 +45,7 @@ type Numbers = BTreeMap<String, i64>;
 struct Everything {
     checkouts: BTreeMap<String, Vec<CheckoutPoint>>,
     conversations: BTreeMap<String, Vec<ConversationPoint>>,
-    answers: BTreeMap<String, Vec<touchstream_schemas::facts::AnswerFact>>,
+    answers: BTreeMap<String, Vec<AnswerFact>>,
 }
 
 /// Encodes an event of any family as ingest does.
@@ -53,19 +54,38 @@ fn encode<T: serde::Serialize>(family: Family, event: &T) -> Vec<u8> {
 }
 
 struct Raw {
+    id: String,
     family: Family,
     key: String,
     value: Vec<u8>,
+    /// What counts of it; nothing of machines' traffic and of types that no metric is made of.
+    point: Option<Point>,
+}
+
+enum Point {
+    Checkout(String, CheckoutPoint),
+    Conversation(String, ConversationPoint),
+    Answer(String, AnswerFact),
+}
+
+impl Everything {
+    fn add(&mut self, point: Point) {
+        match point {
+            Point::Checkout(key, point) => self.checkouts.entry(key).or_default().push(point),
+            Point::Conversation(key, point) => self.conversations.entry(key).or_default().push(point),
+            Point::Answer(key, answer) => self.answers.entry(key).or_default().push(answer),
+        }
+    }
 }
 
 fn pick<'a>(random: &mut ChaCha8Rng, options: &[&'a str]) -> &'a str {
     options.choose(random).unwrap()
 }
 
-/// A random event; it goes into `everything` and comes back as ingest would write it.
-fn random_event(random: &mut ChaCha8Rng, number: usize, everything: &mut Everything) -> Raw {
+/// A random event as ingest would write it, `shift` later than the same random numbers would make it otherwise.
+fn random_event(random: &mut ChaCha8Rng, number: usize, shift: Millis) -> Raw {
     let id = format!("e{number}");
-    let time = START + Millis(random.random_range(0..SPAN));
+    let time = START + Millis(random.random_range(0..SPAN)) + shift;
     let received_at =
         time + Millis(if random.random_bool(0.1) { 7_200_000 } else { random.random_range(0..5_000) });
     let touchpoint = pick(random, &["checkout", "support"]);
@@ -79,7 +99,7 @@ fn random_event(random: &mut ChaCha8Rng, number: usize, everything: &mut Everyth
                 (touchpoint, channel, device, traffic);
         };
     }
-    match random.random_range(0..3) {
+    let (family, key, value, point) = match random.random_range(0..3) {
         0 => {
             let mut event = events::empty_checkout();
             common!(event);
@@ -117,11 +137,10 @@ fn random_event(random: &mut ChaCha8Rng, number: usize, everything: &mut Everyth
             }
             event.value = random.random_bool(0.5).then(|| Money(random.random_range(0..1_000_000)));
             event.currency = event.value.map(|_| "EUR");
-            if let Some(point) = CheckoutPoint::of(&event).filter(|_| traffic == "human") {
-                everything.checkouts.entry(key.clone()).or_default().push(point);
-            }
+            let point = CheckoutPoint::of(&event).map(|point| Point::Checkout(key.clone(), point));
             let key = keys::join(&["t", keys::checkout(&event)]);
-            Raw { family: Family::Checkout, key, value: encode(Family::Checkout, &event) }
+            let value = encode(Family::Checkout, &event);
+            (Family::Checkout, key, value, point)
         }
         1 => {
             let mut event = events::empty_chat();
@@ -151,12 +170,10 @@ fn random_event(random: &mut ChaCha8Rng, number: usize, everything: &mut Everyth
                 "chat.status" => event.state = Some(pick(random, &["solved", "closed", "reopened"])),
                 _ => event.requested_by = Some("customer"),
             }
-            if traffic == "human" {
-                let points = everything.conversations.entry(conversation.clone()).or_default();
-                points.push(ConversationPoint::of(&event));
-            }
+            let point = Some(Point::Conversation(conversation.clone(), ConversationPoint::of(&event)));
             let key = keys::join(&["t", keys::chat(&event)]);
-            Raw { family: Family::Chat, key, value: encode(Family::Chat, &event) }
+            let value = encode(Family::Chat, &event);
+            (Family::Chat, key, value, point)
         }
         _ => {
             let mut event = events::empty_feedback();
@@ -167,13 +184,15 @@ fn random_event(random: &mut ChaCha8Rng, number: usize, everything: &mut Everyth
             event.score = Some(random.random_range(0..=10));
             event.submission_id = random.random_bool(0.7).then_some(&submission);
             event.respondent = random.random_bool(0.1).then_some("employee");
-            if let Some(answer) = answer_of(&event).filter(|_| traffic == "human") {
-                everything.answers.entry(keys::feedback(&event).to_owned()).or_default().push(answer);
-            }
+            let point =
+                answer_of(&event).map(|answer| Point::Answer(keys::feedback(&event).to_owned(), answer));
             let key = keys::join(&["t", keys::feedback(&event)]);
-            Raw { family: Family::Feedback, key, value: encode(Family::Feedback, &event) }
+            let value = encode(Family::Feedback, &event);
+            (Family::Feedback, key, value, point)
         }
-    }
+    };
+    let point = point.filter(|_| traffic == "human");
+    Raw { id, family, key, value, point }
 }
 
 /// Facts of all journeys by the rules alone, and what they add up to, by series and minute.
@@ -355,8 +374,15 @@ fn run(seed: u64) {
     let topics = Topics::new("cx");
     let mut everything = Everything::default();
     let count = random.random_range(20..150);
-    let mut raw: Vec<Raw> =
-        (0..count).map(|number| random_event(&mut random, number, &mut everything)).collect();
+    let mut raw = Vec::new();
+    for number in 0..count {
+        // Some come again with another time: the copy that Kafka has first counts, and only it.
+        let mut twin = random.clone();
+        raw.push(random_event(&mut random, number, Millis(0)));
+        if random.random_bool(0.15) {
+            raw.push(random_event(&mut twin, number, Millis(1_000)));
+        }
+    }
     raw.shuffle(&mut random);
 
     let mut log = Log::default();
@@ -367,15 +393,18 @@ fn run(seed: u64) {
     );
     let mut raw = raw.into_iter().peekable();
     let mut restarts = 0;
+    let mut last_seen: BTreeMap<String, EventTime> = BTreeMap::new();
     while raw.peek().is_some() {
         for event in raw.by_ref().take(random.random_range(0..20)) {
             let partition = log::partition_of(event.key.as_bytes());
-            let copies = if random.random_bool(0.1) { 2 } else { 1 };
-            for _ in 0..copies {
-                log.append(&topics.raw(event.family), partition, &event.key, event.value.clone(), now);
+            log.append(&topics.raw(event.family), partition, &event.key, event.value, now);
+            let is_duplicate = last_seen.insert(event.id, now).is_some_and(|last| now - last <= Millis::HOUR);
+            if let Some(point) = event.point.filter(|_| !is_duplicate) {
+                everything.add(point);
             }
         }
-        now = now + Millis(random.random_range(0..120_000));
+        let pause = if random.random_bool(0.5) { 900 } else { 120_000 };
+        now = now + Millis(random.random_range(0..pause));
         for stage in 0..2 {
             let owner = if stage == 0 { &mut measure } else { &mut roll_up };
             if random.random_bool(0.7) {

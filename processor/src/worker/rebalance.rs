@@ -45,7 +45,12 @@ impl GroupContext {
     }
 }
 
-impl ClientContext for GroupContext {}
+impl ClientContext for GroupContext {
+    /// librdkafka itself holds repetitions back.
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::warn!(%error, reason, "the consumer reports an error");
+    }
+}
 
 impl ConsumerContext for GroupContext {
     fn rebalance(
