@@ -35,6 +35,7 @@ pub(crate) async fn run(config: Option<&Path>, options: &SetupOptions) -> Result
 }
 
 async fn create_topics(settings: &KafkaSettings, dry_run: bool) -> anyhow::Result<Vec<String>> {
+    tokio::task::block_in_place(|| kafka::connect(settings, "touchstream-setup", DEADLINE))?;
     let admin: AdminClient<DefaultClientContext> = kafka::client(settings, "touchstream-setup")?.create()?;
     let metadata = admin
         .inner()

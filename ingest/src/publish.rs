@@ -14,6 +14,7 @@ use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
 use rdkafka::{ClientConfig, ClientContext};
 use tokio::sync::Notify;
+use touchstream_runtime::kafka::Reasons;
 use touchstream_schemas::event::Family;
 use touchstream_schemas::time::EventTime;
 use touchstream_schemas::topics::Topics;
@@ -74,6 +75,7 @@ pub(crate) enum Ticket {
 #[derive(Debug, Default)]
 pub(crate) struct Deliveries {
     last_logged: AtomicI64,
+    reasons: Reasons,
 }
 
 /// Shortest time between two log lines about the producer.
@@ -81,6 +83,7 @@ const LOG_INTERVAL_MS: i64 = 10_000;
 
 impl ClientContext for Deliveries {
     fn error(&self, error: KafkaError, reason: &str) {
+        self.reasons.note(&error, reason);
         let now = EventTime::now().0;
         let last = self.last_logged.load(Ordering::Relaxed);
         if now - last >= LOG_INTERVAL_MS
@@ -172,10 +175,13 @@ impl Publisher {
         self.producer.flush(timeout)
     }
 
-    /// The first topic that Kafka does not have, if it answers within `timeout`; blocks.
-    pub(crate) fn missing_topic(&self, timeout: Duration) -> Result<Option<&str>, KafkaError> {
+    /// The first topic that Kafka does not have, if it answers within `timeout`, else why it does not; blocks.
+    pub(crate) fn missing_topic(&self, timeout: Duration) -> Result<Option<&str>, String> {
+        let (client, reasons) = (self.producer.client(), &self.producer.context().reasons);
         for topic in self.raw.iter().chain([&self.quality]) {
-            let metadata = self.producer.client().fetch_metadata(Some(topic), timeout)?;
+            let metadata =
+                client.fetch_metadata(Some(topic), timeout).map_err(|error| reasons.explain(&error))?;
+            reasons.forget();
             if metadata.topics().iter().all(|found| found.partitions().is_empty()) {
                 return Ok(Some(topic));
             }

@@ -224,7 +224,7 @@ fn watch_kafka(ingest: &Ingest, shutdown: &Shutdown) {
                 let why = format!("topic {topic} does not exist; run touchstream setup");
                 ingest.readiness.not_ready(KAFKA, why);
             }
-            Err(error) => ingest.readiness.not_ready(KAFKA, error.to_string()),
+            Err(reason) => ingest.readiness.not_ready(KAFKA, reason),
         }
         let until = std::time::Instant::now() + WATCH_INTERVAL;
         while !shutdown.is_cancelled() && std::time::Instant::now() < until {

@@ -1,11 +1,17 @@
 //! Kafka clients as this pipeline needs them: one place for addresses, TLS, SASL and the settings that `ARCHITECTURE.md` explains.
 
+mod connect;
+
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rdkafka::ClientConfig;
+use uuid::Uuid;
 
 use crate::secret::SecretFileError;
 use crate::settings::KafkaSettings;
+
+pub use connect::{ConnectError, Reasons, connect};
 
 /// What is common to every client.
 ///
@@ -89,9 +95,11 @@ pub fn consumer(
     Ok(config)
 }
 
-/// An id that no other client of this process has, for client ids.
+/// An id that no other client has, on this machine or another: two processors with the same transactional id would fence each
+/// other for ever, and in containers every process has the same process id.
 #[must_use]
 pub fn unique_id() -> String {
+    static PROCESS: LazyLock<Uuid> = LazyLock::new(Uuid::new_v4);
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+    format!("{}-{}", PROCESS.simple(), NEXT.fetch_add(1, Ordering::Relaxed))
 }

@@ -1,5 +1,6 @@
 //! Why the sink stops. Everything that can pass by itself is retried; what stands here needs a person.
 
+use touchstream_runtime::kafka::ConnectError;
 use touchstream_runtime::secret::SecretFileError;
 
 use crate::check_table::TableError;
@@ -29,6 +30,9 @@ pub enum SinkError {
     /// The tables are not those that this sink writes.
     #[error(transparent)]
     Table(#[from] TableError),
+    /// Kafka refuses this client.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
     /// A Kafka client could not be made or used.
     #[error("failed to {action}: {source}")]
     Kafka {

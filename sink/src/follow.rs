@@ -176,6 +176,11 @@ fn offset_at(
 }
 
 impl ClientContext for Follow {
+    /// librdkafka itself holds repetitions back.
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::warn!(group = self.group, %error, reason, "the consumer reports an error");
+    }
+
     fn stats(&self, statistics: Statistics) {
         let mut lags = Vec::new();
         for (topic, of_topic) in statistics.topics {

@@ -7,6 +7,7 @@ use prometheus::Registry;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use touchstream_runtime::admin::{self, Readiness};
+use touchstream_runtime::kafka::{self, ConnectError};
 use touchstream_runtime::settings::Settings;
 use touchstream_runtime::shutdown::Shutdown;
 
@@ -21,6 +22,9 @@ use crate::raw::{self, RawSink};
 
 /// How long the threads may take to drain and leave their groups; closing a Kafka client can hang.
 const STOP: Duration = Duration::from_secs(20);
+
+/// How long one attempt to reach Kafka may take; shutdown waits for its end.
+const CONNECT_ATTEMPT: Duration = Duration::from_secs(5);
 
 /// Runs the sink until `shutdown`; ends earlier only with an error that a person must look at.
 ///
@@ -41,6 +45,10 @@ pub async fn serve(settings: &Settings, shutdown: Shutdown) -> Result<(), SinkEr
         () = shutdown.cancelled() => return Ok(()),
     }
     readiness.ready("clickhouse");
+    tokio::select! {
+        connected = connect_kafka(settings, &readiness) => connected?,
+        () = shutdown.cancelled() => return Ok(()),
+    }
 
     // A child, so that a thread that fails stops the other without stopping the whole process's token.
     let stop = shutdown.child_token();
@@ -100,6 +108,25 @@ fn start(
     if let Err(error) = spawned {
         tracing::error!(part = name, %error, "thread cannot be started");
         drop(ended.try_send(Err(SinkError::Thread(name))));
+    }
+}
+
+/// Waits for Kafka as long as waiting can help.
+async fn connect_kafka(settings: &Settings, readiness: &Readiness) -> Result<(), SinkError> {
+    loop {
+        let kafka_settings = settings.kafka.clone();
+        let connecting = tokio::task::spawn_blocking(move || {
+            kafka::connect(&kafka_settings, "touchstream-sink", CONNECT_ATTEMPT)
+        });
+        match connecting.await.map_err(|_| SinkError::Thread("connecting"))? {
+            Err(error @ ConnectError::Unreachable { .. }) => {
+                tracing::warn!(%error, "Kafka cannot be reached, trying again");
+                for part in ["raw events", "results"] {
+                    readiness.not_ready(part, error.to_string());
+                }
+            }
+            connected => return Ok(connected?),
+        }
     }
 }
 

@@ -68,7 +68,7 @@ pub enum CreateKeyError {
 /// Makes a key, stores its hash, and returns the key: the only time that anyone sees it.
 ///
 /// # Errors
-/// When a name is not possible, or Kafka does not confirm the hash within 15 s.
+/// When a name is not possible, or Kafka is not reached or does not confirm the hash within 15 s each.
 pub async fn create_key(settings: &Settings, new: NewKey) -> Result<String, CreateKeyError> {
     check(&new)?;
     let mut random = [0_u8; 32];
@@ -96,10 +96,14 @@ pub async fn create_key(settings: &Settings, new: NewKey) -> Result<String, Crea
     };
     let record_key = to_hex(&hash(&key));
     let stored_in = topic.clone();
-    let stored = tokio::task::spawn_blocking(move || store(&config, &topic, &record_key, &value))
-        .await
-        .map_err(|panic| CreateKeyError::Kafka { topic: stored_in.clone(), reason: panic.to_string() })?;
-    stored.map_err(|error| CreateKeyError::Kafka { topic: stored_in, reason: error.to_string() })?;
+    let kafka_settings = settings.kafka.clone();
+    let stored = tokio::task::spawn_blocking(move || {
+        kafka::connect(&kafka_settings, "touchstream-key", DEADLINE).map_err(|error| error.to_string())?;
+        store(&config, &topic, &record_key, &value).map_err(|error| error.to_string())
+    })
+    .await
+    .map_err(|panic| CreateKeyError::Kafka { topic: stored_in.clone(), reason: panic.to_string() })?;
+    stored.map_err(|reason| CreateKeyError::Kafka { topic: stored_in, reason })?;
     Ok(key)
 }
 
