@@ -108,6 +108,7 @@ fn configuration(cleanup: Cleanup, settings: &KafkaSettings) -> HashMap<&'static
     let mut configuration = HashMap::from([
         ("min.insync.replicas", if settings.replication >= 3 { "2" } else { "1" }.to_owned()),
         ("compression.type", "producer".to_owned()),
+        ("max.message.bytes", kafka::MAX_MESSAGE_BYTES.to_string()),
     ]);
     match cleanup {
         Cleanup::Raw => {

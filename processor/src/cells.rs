@@ -82,8 +82,8 @@ pub struct StepCell {
 pub struct ReasonCell {
     /// Abandoned attempts.
     pub attempts: i64,
-    /// Sum of their values, in ten-thousandths.
-    pub value: i64,
+    /// Sum of their values, in ten-thousandths; wide enough for any number of any values.
+    pub value: i128,
     touched: i64,
 }
 
@@ -186,6 +186,14 @@ impl Cell {
         }
     }
 
+    /// Of a delta: forgets entries that were added and taken back.
+    pub fn drop_what_cancelled_out(&mut self) {
+        if let Counts::Checkout(cell) = &mut self.counts {
+            cell.steps.retain(|_, step| step.reached != 0 || step.dropped != 0);
+            cell.reasons.retain(|_, reason| reason.attempts != 0 || reason.value != 0);
+        }
+    }
+
     /// Adds another cell of the same kind.
     pub fn add(&mut self, other: &Cell) {
         self.merge(other, 1);
@@ -245,7 +253,7 @@ impl CheckoutCell {
         for (key, reason) in &from.reasons {
             let into = self.reasons.entry(key.clone()).or_default();
             into.attempts += sign * reason.attempts;
-            into.value += sign * reason.value;
+            into.value += i128::from(sign) * reason.value;
             into.touched += sign * reason.touched;
             if sign < 0 && into.touched == 0 && into.attempts == 0 && into.value == 0 {
                 self.reasons.remove(key);
@@ -284,7 +292,7 @@ impl CheckoutCell {
             reason_source: source,
             currency,
             attempts: cell.attempts,
-            value: Money(cell.value),
+            value: Money::clamped(cell.value),
         })
     }
 }
@@ -321,7 +329,8 @@ pub fn counts_of(
     }
     for reason in &checkout.reasons {
         let key = (names.get(reason.reason), names.get(reason.reason_source), names.get(reason.currency));
-        cell.reasons.insert(key, ReasonCell { attempts: reason.attempts, value: reason.value.0, touched: 0 });
+        cell.reasons
+            .insert(key, ReasonCell { attempts: reason.attempts, value: reason.value.0.into(), touched: 0 });
     }
     Some(Counts::Checkout(cell))
 }

@@ -33,6 +33,9 @@ pub enum ProcessorError {
         /// Cause.
         source: std::io::Error,
     },
+    /// A fault of this program.
+    #[error("failed to process: the stage panicked, the log says where")]
+    Panicked,
     /// A topic is missing.
     #[error("failed to find topic {0}: run `touchstream setup` first")]
     MissingTopic(String),

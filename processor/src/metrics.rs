@@ -13,7 +13,7 @@ pub struct Metrics {
     events: IntCounterVec,
     late: IntCounterVec,
     duplicates: IntCounterVec,
-    undecodable: IntCounterVec,
+    left_out: IntCounterVec,
     journeys: IntGaugeVec,
     watermark_lag: IntGaugeVec,
     lag: IntGaugeVec,
@@ -58,9 +58,9 @@ impl Metrics {
                 "Copies recognised within the duplicate window.",
                 &of_family,
             )?,
-            undecodable: counter(
-                "touchstream_processor_undecodable_records_total",
-                "Records left out because they could not be decoded.",
+            left_out: counter(
+                "touchstream_processor_left_out_records_total",
+                "Records that no metric counts: not decodable, or of a journey that is too long.",
                 &["family", "reason"],
             )?,
             journeys: gauge(
@@ -96,12 +96,8 @@ impl Metrics {
         self.duplicates.with_label_values(&[family.name()]).inc();
     }
 
-    pub(crate) fn undecodable(&self, family: Family, reason: &str) {
-        self.undecodable.with_label_values(&[family.name(), reason]).inc();
-    }
-
-    pub(crate) fn undecodable_pane(&self, reason: &str) {
-        self.undecodable.with_label_values(&["panes", reason]).inc();
+    pub(crate) fn left_out(&self, family: Family, reason: &str) {
+        self.left_out.with_label_values(&[family.name(), reason]).inc();
     }
 
     pub(crate) fn journeys(&self, family: Family, partition: i32, held: usize) {

@@ -76,8 +76,18 @@ pub enum StageError {
     /// The schema registry did not answer.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// A delta could not be decoded; going on without it would make every later number wrong.
+    #[error("failed to count the delta at offset {offset} of {partition}: {source}")]
+    Delta {
+        /// Input partition.
+        partition: InputPartition,
+        /// Its offset.
+        offset: i64,
+        /// Cause.
+        source: DecodeError,
+    },
     /// A changelog record could not be decoded.
-    #[error("failed to restore {partition} from its changelog at offset {offset}: {source}")]
+    #[error("failed to restore {partition} from its changelog, record {offset}: {source}")]
     Restore {
         /// Input partition.
         partition: InputPartition,
@@ -115,9 +125,15 @@ pub trait Stage: Send + fmt::Debug {
     /// When the record cannot be decoded.
     fn restore(&mut self, partition: &InputPartition, record: Record<'_>) -> Result<(), StageError>;
     /// One input record before the committed offset.
-    fn look_back_at(&mut self, partition: &InputPartition, record: Record<'_>);
+    ///
+    /// # Errors
+    /// When it cannot be told for now what the record is.
+    fn look_back_at(&mut self, partition: &InputPartition, record: Record<'_>) -> Result<(), StageError>;
     /// The changelog was read to its end.
-    fn restored(&mut self, partition: &InputPartition, now: EventTime);
+    ///
+    /// # Errors
+    /// When what was read makes no state.
+    fn restored(&mut self, partition: &InputPartition, now: EventTime) -> Result<(), StageError>;
     /// All partitions are gone, and all state with them.
     fn clear(&mut self);
     /// The next input record.
@@ -131,8 +147,8 @@ pub trait Stage: Send + fmt::Debug {
         now: EventTime,
         output: &mut dyn Output,
     ) -> Result<(), StageError>;
-    /// The partition has no further record at the moment.
-    fn reached_end(&mut self, partition: &InputPartition);
+    /// Kafka confirmed at `now` that the partition has no further record.
+    fn reached_end(&mut self, partition: &InputPartition, now: EventTime);
     /// Called before every commit, and at least every transaction interval: sends what is due.
     ///
     /// # Errors

@@ -13,6 +13,9 @@ use crate::settings::KafkaSettings;
 
 pub use connect::{ConnectError, Reasons, connect};
 
+/// Largest record, and what topics are set up to take: a changelog record holds a whole journey, at most 500 events.
+pub const MAX_MESSAGE_BYTES: u32 = 8 << 20;
+
 /// What is common to every client.
 ///
 /// # Errors
@@ -60,6 +63,7 @@ pub fn producer(settings: &KafkaSettings, client_id: &str) -> Result<ClientConfi
         // The partitioner of every other Kafka client: a key lies in the same partition whoever writes it.
         .set("partitioner", "murmur2_random")
         .set("queue.buffering.max.messages", "1000000")
+        .set("message.max.bytes", MAX_MESSAGE_BYTES.to_string())
         // Retry delays: a transaction that meets the previous one's end waits this long (CONCURRENT_TRANSACTIONS).
         .set("retry.backoff.ms", "20");
     Ok(config)

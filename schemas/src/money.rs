@@ -20,6 +20,15 @@ const LIMIT: i64 = 1_000_000_000_000_000_000;
 )]
 pub struct MoneyError(pub String);
 
+impl Money {
+    /// A sum in ten-thousandths as an amount; sums beyond the largest amount stay at it.
+    #[must_use]
+    pub fn clamped(sum: i128) -> Money {
+        let largest = i128::from(LIMIT - 1);
+        Money(i64::try_from(sum.clamp(-largest, largest)).expect("it was clamped to 60 bits"))
+    }
+}
+
 impl FromStr for Money {
     type Err = MoneyError;
 
@@ -91,6 +100,13 @@ mod tests {
         }
         assert_eq!(Money(-1).to_string(), "-0.0001");
         assert_eq!(Money(125_000).to_string(), "12.5000");
+    }
+
+    #[test]
+    fn a_sum_beyond_the_largest_amount_stays_readable() {
+        let sum = Money::clamped(i128::MAX);
+        assert_eq!(sum.to_string().parse(), Ok(sum));
+        assert_eq!(Money::clamped(-5), Money(-5));
     }
 
     #[test]

@@ -60,7 +60,7 @@ impl Deltas {
         &mut self,
         mut emit: impl FnMut(&SeriesKey, &Pane<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        for (series, delta) in self.0.drain() {
+        for (series, mut delta) in self.0.drain() {
             let mut pane = Pane {
                 tenant: &series.tenant,
                 metric: &series.metric,
@@ -88,7 +88,8 @@ impl Deltas {
                 emit(&series, &pane)?;
                 pane.now = Vec::new();
             }
-            for (minute, cell) in &delta.minutes {
+            for (minute, cell) in &mut delta.minutes {
+                cell.drop_what_cancelled_out();
                 if *cell == cell.zero_like() {
                     continue;
                 }

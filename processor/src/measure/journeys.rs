@@ -14,6 +14,10 @@ use touchstream_schemas::time::{EventTime, Millis};
 
 use super::deltas::{Deltas, Sign};
 
+/// Events that one journey counts, at most. An honest one has a few dozen; without a bound one key could fill the memory and make a
+/// changelog record that Kafka refuses. Which events are left out depends on their arrival; they are counted, and in their raw table.
+const MOST_POINTS: usize = 500;
+
 /// What a family's definition says: pure functions.
 pub trait Rules: Debug {
     /// What the definition needs of one event.
@@ -142,8 +146,9 @@ impl<R: Rules> Journeys<R> {
         }
     }
 
-    /// Adds an event to its journey; an event with the same time and id is already there and changes nothing.
-    pub fn add(&mut self, key: &str, point: R::Point) {
+    /// Adds an event to its journey; an event with the same time and id is already there and changes nothing. False when the journey
+    /// is full.
+    pub fn add(&mut self, key: &str, point: R::Point) -> bool {
         let key: Arc<str> = match self.held.get_key_value(key) {
             Some((known, _)) => known.clone(),
             None => key.into(),
@@ -156,10 +161,14 @@ impl<R: Rules> Journeys<R> {
         let points = &mut held.journey.points;
         let place = points.partition_point(|earlier| R::position(earlier) < R::position(&point));
         if points.get(place).is_some_and(|same| R::position(same) == R::position(&point)) {
-            return;
+            return true;
+        }
+        if points.len() >= MOST_POINTS {
+            return false;
         }
         points.insert(place, point);
         self.changed.insert(key);
+        true
     }
 
     /// Evaluates every journey that got an event or whose time has come, and sends out what changed.

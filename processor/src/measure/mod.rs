@@ -84,13 +84,16 @@ impl Stage for Measure {
         })
     }
 
-    fn look_back_at(&mut self, partition: &InputPartition, record: Record<'_>) {
-        if let Some(raw) = self.partitions.get_mut(partition) {
-            raw.look_back_at(&self.shared, record);
+    fn look_back_at(&mut self, partition: &InputPartition, record: Record<'_>) -> Result<(), StageError> {
+        match self.partitions.get_mut(partition) {
+            Some(raw) => raw.look_back_at(&self.shared, record),
+            None => Ok(()),
         }
     }
 
-    fn restored(&mut self, _partition: &InputPartition, _now: EventTime) {}
+    fn restored(&mut self, _partition: &InputPartition, _now: EventTime) -> Result<(), StageError> {
+        Ok(())
+    }
 
     fn clear(&mut self) {
         self.partitions.clear();
@@ -108,9 +111,9 @@ impl Stage for Measure {
         raw.process(&self.shared, partition, record, &mut self.emitter.deltas)
     }
 
-    fn reached_end(&mut self, partition: &InputPartition) {
+    fn reached_end(&mut self, partition: &InputPartition, now: EventTime) {
         if let Some(raw) = self.partitions.get_mut(partition) {
-            raw.reached_end = true;
+            raw.watermark.reached_end(now);
         }
     }
 

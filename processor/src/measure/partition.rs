@@ -79,7 +79,6 @@ enum FamilyJourneys {
 pub(super) struct RawPartition {
     pub(super) watermark: PartitionWatermark,
     pub(super) sent_watermark: EventTime,
-    pub(super) reached_end: bool,
     family: Family,
     duplicates: DuplicateWindow,
     journeys: FamilyJourneys,
@@ -117,7 +116,6 @@ impl RawPartition {
         RawPartition {
             watermark: PartitionWatermark::new(&shared.processor, watermark),
             sent_watermark: EventTime::MIN,
-            reached_end: false,
             family,
             duplicates: DuplicateWindow::new(shared.duplicate_limits),
             journeys: match family {
@@ -154,11 +152,17 @@ impl RawPartition {
         Ok(())
     }
 
-    pub(super) fn look_back_at(&mut self, shared: &Shared, record: Record<'_>) {
-        let Some(value) = record.value else { return };
-        if let Ok(event) = shared.decoder.decode::<Envelope<'_>>(value) {
-            let key = EventKey::new(event.tenant, event.source, event.id);
-            self.duplicates.is_duplicate(key, record.offset, record.appended_at);
+    pub(super) fn look_back_at(&mut self, shared: &Shared, record: Record<'_>) -> Result<(), StageError> {
+        let Some(value) = record.value else { return Ok(()) };
+        match shared.decoder.decode::<Envelope<'_>>(value) {
+            Ok(event) => {
+                let key = EventKey::new(event.tenant, event.source, event.id);
+                self.duplicates.is_duplicate(key, record.offset, record.appended_at);
+                Ok(())
+            }
+            Err(DecodeError::Registry(error)) => Err(StageError::Registry(error)),
+            // It was left out when it was counted, too.
+            Err(_) => Ok(()),
         }
     }
 
@@ -172,13 +176,12 @@ impl RawPartition {
         deltas: &mut Deltas,
     ) -> Result<(), StageError> {
         self.last_offset = record.offset;
-        self.reached_end = false;
         let Some(value) = record.value else { return Ok(()) };
         let counted = match self.family {
             Family::Checkout => shared.decoder.decode::<CheckoutEvent<'_>>(value).map(|event| {
                 let envelope = envelope!(event);
                 self.admit(shared, &envelope, record, deltas, |partition, deltas| {
-                    partition.add_checkout(&event, deltas);
+                    partition.add_checkout(&event, deltas)
                 });
             }),
             Family::Chat => shared.decoder.decode::<ChatEvent<'_>>(value).map(|event| {
@@ -191,14 +194,14 @@ impl RawPartition {
             }),
             Family::App => shared.decoder.decode::<AppEvent<'_>>(value).map(|event| {
                 let envelope = envelope!(event);
-                self.admit(shared, &envelope, record, deltas, |_, _| {});
+                self.admit(shared, &envelope, record, deltas, |_, _| true);
             }),
         };
         match counted {
             Ok(()) => {}
             Err(DecodeError::Registry(error)) => return Err(StageError::Registry(error)),
             Err(error) => {
-                shared.metrics.undecodable(self.family, error.reason());
+                shared.metrics.left_out(self.family, error.reason());
                 tracing::warn!(%partition, offset = record.offset, %error, "raw record left out");
             }
         }
@@ -212,7 +215,7 @@ impl RawPartition {
         event: &Envelope<'_>,
         record: Record<'_>,
         deltas: &mut Deltas,
-        add: impl FnOnce(&mut RawPartition, &mut Deltas),
+        add: impl FnOnce(&mut RawPartition, &mut Deltas) -> bool,
     ) {
         shared.metrics.event(self.family);
         self.watermark.observe(event.time, event.received_at);
@@ -226,8 +229,8 @@ impl RawPartition {
             quality.late = 1;
         } else if event.traffic != HUMAN {
             quality.non_human = 1;
-        } else {
-            add(self, deltas);
+        } else if !add(self, deltas) {
+            shared.metrics.left_out(self.family, "journey_too_long");
         }
         self.count_quality(event.tenant, event.received_at, quality, deltas);
     }
@@ -236,27 +239,31 @@ impl RawPartition {
         deltas.count(&quality_series(tenant, self.family), at, Counts::Quality(quality), Sign::Plus);
     }
 
-    fn add_checkout(&mut self, event: &CheckoutEvent<'_>, deltas: &mut Deltas) {
+    fn add_checkout(&mut self, event: &CheckoutEvent<'_>, deltas: &mut Deltas) -> bool {
         let Some(attempt) = keys::attempt(event) else {
             let quality = QualityCounts { without_attempt: 1, ..QualityCounts::default() };
-            return self.count_quality(event.tenant, event.received_at, quality, deltas);
+            self.count_quality(event.tenant, event.received_at, quality, deltas);
+            return true;
         };
-        if let (FamilyJourneys::Checkout(journeys), Some(point)) =
-            (&mut self.journeys, CheckoutPoint::of(event))
-        {
-            journeys.add(&keys::join(&[event.tenant, attempt]), point);
+        match (&mut self.journeys, CheckoutPoint::of(event)) {
+            (FamilyJourneys::Checkout(journeys), Some(point)) => {
+                journeys.add(&keys::join(&[event.tenant, attempt]), point)
+            }
+            _ => true,
         }
     }
 
-    fn add_chat(&mut self, event: &ChatEvent<'_>) {
-        if let FamilyJourneys::Chat(journeys) = &mut self.journeys {
-            journeys.add(&keys::join(&[event.tenant, event.conversation_id]), ConversationPoint::of(event));
-        }
+    fn add_chat(&mut self, event: &ChatEvent<'_>) -> bool {
+        let FamilyJourneys::Chat(journeys) = &mut self.journeys else { return true };
+        journeys.add(&keys::join(&[event.tenant, event.conversation_id]), ConversationPoint::of(event))
     }
 
-    fn add_feedback(&mut self, event: &FeedbackEvent<'_>) {
-        if let (FamilyJourneys::Feedback(journeys), Some(answer)) = (&mut self.journeys, answer_of(event)) {
-            journeys.add(&keys::join(&[event.tenant, keys::feedback(event)]), answer);
+    fn add_feedback(&mut self, event: &FeedbackEvent<'_>) -> bool {
+        match (&mut self.journeys, answer_of(event)) {
+            (FamilyJourneys::Feedback(journeys), Some(answer)) => {
+                journeys.add(&keys::join(&[event.tenant, keys::feedback(event)]), answer)
+            }
+            _ => true,
         }
     }
 
@@ -269,10 +276,7 @@ impl RawPartition {
         emitter: &mut Emitter,
         output: &mut dyn Output,
     ) -> Result<(), StageError> {
-        if self.reached_end {
-            self.watermark.reached_end(now);
-        }
-        let watermark = self.watermark.at(now);
+        let watermark = self.watermark.settle();
         let mut deltas = std::mem::take(&mut emitter.deltas);
         let revision = base_revision(self.last_offset);
         let changelog = shared.topics.measure_changelog(self.family);

@@ -1,7 +1,7 @@
 //! Watermarks: how far in event time a raw partition was read, so that timers fire and windows become final.
 //!
 //! The watermark follows min(time, received_at): a fast clock on one phone cannot make its neighbours late. A partition that
-//! was read to its end and stays silent follows the wall clock. It never goes back, also not across restarts.
+//! is confirmed, again and again, to be read to its end follows the wall clock, as of the last confirmation. It never goes back, also not across restarts.
 
 use touchstream_runtime::settings::ProcessorSettings;
 use touchstream_schemas::time::{EventTime, Millis};
@@ -12,8 +12,8 @@ pub struct PartitionWatermark {
     disorder: Millis,
     idle_after: Millis,
     value: EventTime,
-    /// Since when, on the wall clock, no record came; `None` while records are known to be waiting.
-    silent_since: Option<EventTime>,
+    /// When Kafka first and last confirmed, since the last record, that there is no further one.
+    silence: Option<(EventTime, EventTime)>,
 }
 
 impl PartitionWatermark {
@@ -24,25 +24,28 @@ impl PartitionWatermark {
             disorder: Millis(settings.disorder_s * 1_000),
             idle_after: Millis(settings.idle_after_s * 1_000),
             value: committed.unwrap_or(EventTime::MIN),
-            silent_since: None,
+            silence: None,
         }
     }
 
     /// A record was read.
     pub fn observe(&mut self, time: EventTime, received_at: EventTime) {
         self.value = self.value.max(time.min(received_at) - self.disorder);
-        self.silent_since = None;
+        self.silence = None;
     }
 
-    /// The partition was read to its end at `now`.
+    /// Kafka confirmed at `now` that the partition was read to its end.
     pub fn reached_end(&mut self, now: EventTime) {
-        self.silent_since = self.silent_since.or(Some(now));
+        let since = self.silence.map_or(now, |(since, _)| since);
+        self.silence = Some((since, now));
     }
 
-    /// The watermark at `now`.
-    pub fn at(&mut self, now: EventTime) -> EventTime {
-        if self.silent_since.is_some_and(|since| now - since >= self.idle_after) {
-            self.value = self.value.max(now - self.disorder);
+    /// Moves on where a silence was confirmed for long enough, and tells the watermark.
+    pub fn settle(&mut self) -> EventTime {
+        if let Some((since, confirmed_at)) = self.silence
+            && confirmed_at - since >= self.idle_after
+        {
+            self.value = self.value.max(confirmed_at - self.disorder);
         }
         self.value
     }
@@ -69,7 +72,7 @@ mod tests {
     fn a_clock_that_runs_ahead_moves_the_watermark_no_further_than_the_receipt() {
         let mut watermark = watermark();
         watermark.observe(EventTime(9_000_000), EventTime(100_000));
-        assert_eq!(watermark.at(EventTime(100_000)), EventTime(70_000));
+        assert_eq!(watermark.settle(), EventTime(70_000));
         watermark.observe(EventTime(50_000), EventTime(100_001));
         assert_eq!(watermark.value(), EventTime(70_000), "it never goes back");
     }
@@ -78,9 +81,12 @@ mod tests {
     fn only_a_partition_read_to_its_end_follows_the_wall_clock_after_a_silence() {
         let mut watermark = watermark();
         watermark.observe(EventTime(100_000), EventTime(100_000));
-        assert_eq!(watermark.at(EventTime(900_000)), EventTime(70_000), "records may be waiting");
-        watermark.reached_end(EventTime(900_000));
-        assert_eq!(watermark.at(EventTime(959_999)), EventTime(70_000));
-        assert_eq!(watermark.at(EventTime(960_000)), EventTime(930_000));
+        for (confirmed_at, expected) in [(900_000, 70_000), (959_999, 70_000), (960_000, 930_000)] {
+            watermark.reached_end(EventTime(confirmed_at));
+            assert_eq!(watermark.settle(), EventTime(expected), "confirmed at {confirmed_at}");
+        }
+        watermark.observe(EventTime(940_000), EventTime(990_000));
+        watermark.reached_end(EventTime(1_000_000));
+        assert_eq!(watermark.settle(), EventTime(930_000), "a record begins the silence anew");
     }
 }

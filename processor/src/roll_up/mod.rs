@@ -31,7 +31,6 @@ use partition::{Kept, Note, PanePartition};
 #[derive(Debug)]
 pub struct RollUp {
     topics: Topics,
-    metrics: Metrics,
     decoder: Decoder,
     emitter: Emitter,
     refresh: Millis,
@@ -50,9 +49,8 @@ impl RollUp {
     pub fn new(settings: &Settings, raw_partitions: i32, metrics: Metrics) -> RollUp {
         let topics = Topics::new(&settings.kafka.topic_prefix);
         RollUp {
-            emitter: Emitter::new(&topics, &settings.metrics, metrics.clone()),
+            emitter: Emitter::new(&topics, &settings.metrics, metrics),
             topics,
-            metrics,
             decoder: Decoder::new(&[&avro::PANE, &avro::WATERMARK, &avro::MINUTE]),
             refresh: Millis(settings.processor.refresh_ms),
             kept: Kept::with_lateness(Millis::DAY.times(settings.processor.lateness_days)),
@@ -105,18 +103,23 @@ impl Stage for RollUp {
         Ok(())
     }
 
-    fn look_back_at(&mut self, _partition: &InputPartition, _record: Record<'_>) {}
+    fn look_back_at(&mut self, _partition: &InputPartition, _record: Record<'_>) -> Result<(), StageError> {
+        Ok(())
+    }
 
-    fn restored(&mut self, partition: &InputPartition, _now: EventTime) {
+    fn restored(&mut self, partition: &InputPartition, _now: EventTime) -> Result<(), StageError> {
         let newest = self.restoring.remove(partition).unwrap_or_default();
-        let Some(panes) = self.partitions.get_mut(partition) else { return };
-        for value in newest.into_values() {
-            match self.decoder.decode::<Minute<'_>>(&value) {
-                Ok(minute) => panes.restore(&minute),
-                Err(error) => tracing::error!(%partition, %error, "minute could not be restored"),
-            }
+        let Some(panes) = self.partitions.get_mut(partition) else { return Ok(()) };
+        for (offset, value) in (0..).zip(newest.into_values()) {
+            let minute = self.decoder.decode::<Minute<'_>>(&value).map_err(|source| StageError::Restore {
+                partition: partition.clone(),
+                offset,
+                source,
+            })?;
+            panes.restore(&minute);
         }
         panes.restored();
+        Ok(())
     }
 
     fn clear(&mut self) {
@@ -146,20 +149,21 @@ impl Stage for RollUp {
             Ok(false) => self.decoder.decode::<Pane<'_>>(value).map(|pane| panes.apply(&pane)),
             Err(error) => Err(error),
         };
-        if let Err(error) = counted {
-            self.metrics.undecodable_pane(error.reason());
-            tracing::error!(%partition, offset = record.offset, %error, "pane left out");
-        }
-        Ok(())
+        counted.map_err(|source| StageError::Delta {
+            partition: partition.clone(),
+            offset: record.offset,
+            source,
+        })
     }
 
-    fn reached_end(&mut self, _partition: &InputPartition) {}
+    fn reached_end(&mut self, _partition: &InputPartition, _now: EventTime) {}
 
     fn settle(&mut self, now: EventTime, output: &mut dyn Output) -> Result<(), StageError> {
         let watermarks: Vec<_> = self.partitions.keys().map(|partition| self.watermark(partition)).collect();
         for ((partition, panes), watermark) in self.partitions.iter_mut().zip(watermarks) {
             panes.send_minutes(partition.partition, &mut self.emitter, output)?;
-            if now - panes.note.flushed_at >= self.refresh {
+            // A clock that was set back must not keep windows waiting.
+            if now - panes.note.flushed_at >= self.refresh || now < panes.note.flushed_at {
                 panes.send_windows(now, watermark, partition.partition, &mut self.emitter, output)?;
                 panes.expire(now, self.kept, partition.partition, &mut self.emitter, output)?;
             }

@@ -16,6 +16,9 @@ use crate::cells::{Cell, NO_POSITION, Names, StepKey, counts_of};
 use crate::series::{Dimensions, SeriesKey};
 use crate::stage::{Committed, Output, StageError, base_revision};
 
+/// Event time for which windows are caught up with in one transaction, at most.
+const CATCH_UP: Millis = Millis::HOUR.times(6);
+
 /// How long minutes and hours are held.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Kept {
@@ -24,10 +27,11 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// Minutes as long as a late event may still change them and the longest window by the hour needs them; hours for the
-    /// windows by the day.
+    /// A late event may correct what happened up to seven days before it (an answer replaced, an abandonment that moves), and a
+    /// correction needs every cell of the longest window around it: 7 days by the minute, 90 days by the hour.
     pub(super) fn with_lateness(lateness: Millis) -> Kept {
-        Kept { minutes: Millis(lateness.0 + Millis::DAY.times(9).0), hours: Millis::DAY.times(100) }
+        let days = |days: i64| Millis(lateness.0 + Millis::DAY.times(days).0);
+        Kept { minutes: days(7 + 7 + 2), hours: days(7 + 90 + 2) }
     }
 }
 
@@ -266,7 +270,15 @@ impl PanePartition {
         let mut sending = Sending { emitter, output, partition, revision };
         let watermark = watermark.unwrap_or(EventTime::MIN).max(self.note.watermark);
         let before = self.note;
-        self.note = Note { flushed_at: now, watermark, revision };
+        // After a long stop everything that began or became final since is due; it goes out in steps that fit a transaction.
+        let step = |from: EventTime, to: EventTime| {
+            if from == EventTime::MIN { to } else { to.min(from + CATCH_UP) }
+        };
+        self.note = Note {
+            flushed_at: step(before.flushed_at, now),
+            watermark: step(before.watermark, watermark),
+            revision,
+        };
         for series in &mut self.series {
             for size in sizes::of_metric(&series.key.metric) {
                 series.send_windows(*size, before, self.note, &mut sending)?;
@@ -290,6 +302,8 @@ impl PanePartition {
             return Ok(());
         }
         self.expired_at = now;
+        // While event time stands still, after an outage, events still come for what the wall clock calls old.
+        let now = now.min(self.note.watermark);
         let mut sending = Sending { emitter, output, partition, revision: base_revision(self.last_offset) };
         let minutes_before = (now - kept.minutes).floor_to(Millis::DAY);
         for series in &mut self.series {

@@ -12,6 +12,7 @@ mod restore;
 mod transaction;
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -36,7 +37,7 @@ use transaction::Transaction;
 
 /// Longest wait for any answer of Kafka that is not a commit.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
-/// How long a partition must be silent before it is asked whether more is waiting.
+/// How long a partition must be silent before Kafka is asked whether more is waiting; asked again as often.
 const SILENCE: Duration = Duration::from_secs(1);
 /// How often the lag is measured.
 const LAG_INTERVAL: Duration = Duration::from_secs(5);
@@ -53,8 +54,8 @@ pub(crate) struct Worker {
 /// Where reading stands in one partition.
 struct Position {
     next_offset: i64,
-    last_record: Instant,
-    is_at_end: bool,
+    /// The last record, or the last time that the partition's end was asked for.
+    silent_since: Instant,
 }
 
 /// The partitions of one assignment and the group generation they belong to.
@@ -74,7 +75,9 @@ impl Worker {
         let mut failures = 0_u32;
         while !self.shutdown.is_cancelled() {
             let began = Instant::now();
-            match self.session() {
+            // A panic is a fault of this program; it must not end a stage silently while the other goes on.
+            let session = catch_unwind(AssertUnwindSafe(|| self.session()));
+            match session.unwrap_or_else(|_| Err(ProcessorError::Panicked)) {
                 Ok(()) => break,
                 Err(error) => {
                     self.stage.clear();
@@ -183,8 +186,7 @@ impl Worker {
                 value: message.payload(),
             };
             self.stage.process(&partition, record, EventTime::now(), transaction)?;
-            *position =
-                Position { next_offset: message.offset() + 1, last_record: Instant::now(), is_at_end: false };
+            *position = Position { next_offset: message.offset() + 1, silent_since: Instant::now() };
             assignment.has_progress = true;
             records += 1;
         }
@@ -210,7 +212,7 @@ impl Worker {
                 return Ok(Assignment::default());
             };
             list.add_partition_offset(&partition.topic, partition.partition, Offset::Offset(next_offset))?;
-            let position = Position { next_offset, last_record: Instant::now(), is_at_end: false };
+            let position = Position { next_offset, silent_since: Instant::now() };
             assignment.positions.insert(partition, position);
         }
         consumer.assign(&list)?;
@@ -254,17 +256,15 @@ impl Worker {
     /// Asks Kafka whether partitions that went silent hold more; only a partition that is read to its end may be called idle.
     fn ask_silent_partitions(&mut self, consumer: &BaseConsumer<GroupContext>, assignment: &mut Assignment) {
         for (partition, position) in &mut assignment.positions {
-            if position.is_at_end || position.last_record.elapsed() < SILENCE {
+            if position.silent_since.elapsed() < SILENCE {
                 continue;
             }
-            if let Ok((_, end)) =
-                consumer.fetch_watermarks(&partition.topic, partition.partition, ANSWER_DEADLINE)
+            if let Ok((_, end)) = consumer.fetch_watermarks(&partition.topic, partition.partition, SILENCE)
                 && position.next_offset >= end
             {
-                position.is_at_end = true;
-                self.stage.reached_end(partition);
+                self.stage.reached_end(partition, EventTime::now());
             }
-            position.last_record = Instant::now();
+            position.silent_since = Instant::now();
         }
     }
 

@@ -22,7 +22,7 @@ use super::rebalance::GroupContext;
 use crate::error::ProcessorError;
 use crate::stage::{Committed, InputPartition, Record, Stage};
 
-/// Longest wait for transactions of a dead owner to end; the broker ends them after 20 s.
+/// Longest wait for transactions of a dead owner to end; the broker ends them after a minute.
 const OPEN_TRANSACTIONS_DEADLINE: Duration = Duration::from_secs(120);
 /// How often a long restore shows its progress and the group is told that this member lives.
 const PULSE: Duration = Duration::from_secs(2);
@@ -91,9 +91,6 @@ impl<'w> Restorer<'w> {
             let changelog =
                 InputPartition { topic: changelog.as_str().into(), partition: partition.partition };
             let Some((start, end)) = self.settled_range(&changelog)? else { return Ok(None) };
-            if committed.is_none() && start < end {
-                return Err(ProcessorError::OffsetsLost { partition: partition.to_string() });
-            }
             if start < end {
                 let is_complete = self.read(&changelog, start, None, |record| {
                     restored += 1;
@@ -103,6 +100,10 @@ impl<'w> Restorer<'w> {
                     return Ok(None);
                 }
             }
+            // Records of aborted transactions alone are nothing: then this group never committed anything.
+            if committed.is_none() && restored > 0 {
+                return Err(ProcessorError::OffsetsLost { partition: partition.to_string() });
+            }
         }
         let (first, _) =
             self.group.fetch_watermarks(&partition.topic, partition.partition, ANSWER_DEADLINE)?;
@@ -111,15 +112,13 @@ impl<'w> Restorer<'w> {
             && next_offset > first
         {
             let start = self.look_back_start(partition, first, next_offset, limits)?;
-            let is_complete = self.read(partition, start, Some(next_offset), |record| {
-                stage.look_back_at(partition, record);
-                Ok(())
-            })?;
+            let is_complete = self
+                .read(partition, start, Some(next_offset), |record| stage.look_back_at(partition, record))?;
             if !is_complete {
                 return Ok(None);
             }
         }
-        stage.restored(partition, EventTime::now());
+        stage.restored(partition, EventTime::now())?;
         tracing::info!(stage = stage.name(), %partition, next_offset, restored, "partition restored");
         Ok(Some(next_offset))
     }

@@ -15,7 +15,7 @@ use crate::error::ProcessorError;
 use crate::stage::{Outgoing, Output, StageError};
 
 /// After this time without an end the broker aborts a transaction; what a dead owner left open delays readers that long.
-const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(20);
+const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long the last commit of a process that was asked to stop may take; without it the next owner repeats a few records.
 const LAST_COMMIT_DEADLINE: Duration = Duration::from_secs(5);

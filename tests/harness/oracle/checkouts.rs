@@ -29,7 +29,8 @@ pub(crate) type Step = (String, Option<i64>);
 
 #[derive(Clone, Debug)]
 pub(crate) struct Attempt {
-    pub(crate) key: String,
+    /// Key and start, and a number where the key has an earlier attempt with the same start.
+    pub(crate) id: String,
     /// Whether a session or visitor holds it together, whose ids are pseudonyms in the product.
     pub(crate) is_pseudonymous: bool,
     pub(crate) dimensions: Dimensions,
@@ -57,8 +58,13 @@ pub(super) fn attempts(human: &[&Event], as_of: i64) -> Vec<Attempt> {
     let events: Vec<&Event> = human.iter().copied().filter(checkout).collect();
     let mut attempts = Vec::new();
     for (key, events) in by_key(&events, key_of) {
+        let mut starts = Vec::new();
         for events in split(&events) {
-            attempts.push(judge(key, &events, as_of));
+            let start = events[0].time;
+            starts.push(start);
+            let number = starts.iter().filter(|other| **other == start).count();
+            let suffix = if number > 1 { format!(".{number}") } else { String::new() };
+            attempts.push(Attempt { id: format!("{key}@{start}{suffix}"), ..judge(&events, as_of) });
         }
     }
     attempts
@@ -121,7 +127,7 @@ fn begins_next(attempt: &[&Event], event: &Event) -> bool {
     }
 }
 
-fn judge(key: &str, events: &[&Event], as_of: i64) -> Attempt {
+fn judge(events: &[&Event], as_of: i64) -> Attempt {
     let (first, last) = (events[0], events[events.len() - 1]);
     let completion = events.iter().position(|event| is_completion(event));
     // What follows a completion changes nothing.
@@ -150,7 +156,7 @@ fn judge(key: &str, events: &[&Event], as_of: i64) -> Attempt {
         .filter(|event| event.money("value").is_some())
         .or_else(|| counted.iter().copied().rfind(|event| event.money("value").is_some()));
     Attempt {
-        key: key.to_owned(),
+        id: String::new(),
         is_pseudonymous: own_key(first).is_none(),
         dimensions: first.dimensions(),
         state,

@@ -23,11 +23,7 @@ const CHECKOUTS: &str = "if(isNull(coalesce(checkout_id, cart_id, order_id)), '*
     reason, reason_source, toInt64(value * 10000), currency, items, toInt64(round(duration_s * 1000))";
 
 fn attempt(attempt: &Attempt) -> String {
-    let id = if attempt.is_pseudonymous {
-        "*".to_owned()
-    } else {
-        format!("{}@{}", attempt.key, attempt.started_at)
-    };
+    let id = if attempt.is_pseudonymous { "*".to_owned() } else { attempt.id.clone() };
     let mut reached: Vec<&str> = attempt.reached.iter().map(|(step, _)| step.as_str()).collect();
     reached.sort_unstable();
     let reason = attempt.reason.as_ref();

@@ -64,7 +64,7 @@ fn attempt(attempt: &Attempt) -> Value {
     let (reason, source) =
         attempt.reason.clone().map_or((None, None), |(reason, source)| (Some(reason), Some(source)));
     json!({
-        "attempt_id": format!("{}@{}", attempt.key, attempt.started_at),
+        "attempt_id": attempt.id,
         "touchpoint": attempt.dimensions.0[0], "channel": attempt.dimensions.0[1], "device": attempt.dimensions.0[2],
         "state": attempt.state,
         "started_at": time(Some(attempt.started_at)),

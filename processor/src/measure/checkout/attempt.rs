@@ -140,9 +140,12 @@ impl<'p> Attempt<'p> {
     fn reached(&self, rules: &CheckoutRules) -> (Vec<ReachedStep>, ReachedStep) {
         let mut furthest = ReachedStep { step: STARTED.to_owned(), step_index: Some(0) };
         let mut seen: BTreeMap<(i32, &str), ()> = BTreeMap::from([((0, STARTED), ())]);
+        // A step that is sent with several indexes has that of its first event.
+        let mut position_of: BTreeMap<&str, Option<i32>> = BTreeMap::new();
         for point in self.counted() {
             let Some(step) = point.step.as_deref().filter(|_| point.kind() == Kind::Step) else { continue };
-            let position = rules.position_of(step, point.step_index);
+            let sent = rules.position_of(step, point.step_index);
+            let position = *position_of.entry(step).or_insert(sent);
             seen.insert((position.unwrap_or(NO_POSITION), step), ());
             if position > furthest.step_index {
                 furthest = ReachedStep { step: step.to_owned(), step_index: position };
@@ -169,11 +172,15 @@ impl<'p> Attempt<'p> {
         (reached, furthest)
     }
 
+    pub(super) fn started_at(&self) -> EventTime {
+        self.first().time
+    }
+
+    /// The attempt as a fact, without its id.
     pub(super) fn fact(
         &self,
         rules: &CheckoutRules,
         tenant: &str,
-        key: &str,
         outcome: Option<(&str, EventTime)>,
     ) -> CheckoutFact {
         let first = self.first();
@@ -189,7 +196,7 @@ impl<'p> Attempt<'p> {
         };
         CheckoutFact {
             tenant: tenant.to_owned(),
-            attempt_id: format!("{key}@{}", first.time.0),
+            attempt_id: String::new(),
             touchpoint: first.touchpoint.clone(),
             channel: first.channel.clone(),
             device: first.device.clone(),

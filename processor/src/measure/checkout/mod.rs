@@ -95,7 +95,7 @@ impl Rules for CheckoutRules {
             }
         }
         let mut evaluation = Evaluation { facts: Vec::new(), deadline: None, repeated_transactions };
-        for attempt in &attempts {
+        for (place, attempt) in attempts.iter().enumerate() {
             let outcome = match attempt.outcome(self, watermark) {
                 Ok(outcome) => Some(outcome),
                 Err(deadline) => {
@@ -104,7 +104,8 @@ impl Rules for CheckoutRules {
                     None
                 }
             };
-            evaluation.facts.push(attempt.fact(self, tenant, key, outcome));
+            let attempt_id = attempt_id(key, &attempts[..place], attempt);
+            evaluation.facts.push(CheckoutFact { attempt_id, ..attempt.fact(self, tenant, outcome) });
         }
         evaluation
     }
@@ -138,7 +139,7 @@ impl Rules for CheckoutRules {
                 (reason.as_str().into(), name(fact.reason_source.as_ref()), name(fact.currency.as_ref()));
             let cell = cell.reasons.entry(key).or_default();
             cell.attempts = 1;
-            cell.value = fact.value.unwrap_or_default().0;
+            cell.value = fact.value.unwrap_or_default().0.into();
         }
         if let Some(duration) = fact.duration_ms {
             cell.within_3min = i64::from(duration <= Millis::MINUTE.times(3).0);
@@ -153,6 +154,15 @@ impl Rules for CheckoutRules {
             let step = fact.furthest_step.as_str().into();
             deltas.open(&series(fact), &step, Some(fact.furthest_step_index), sign);
         }
+    }
+}
+
+/// Key and start; an attempt that starts in the same millisecond as one before it is numbered.
+fn attempt_id(key: &str, before: &[Attempt<'_>], attempt: &Attempt<'_>) -> String {
+    let start = attempt.started_at();
+    match before.iter().filter(|other| other.started_at() == start).count() {
+        0 => format!("{key}@{}", start.0),
+        earlier => format!("{key}@{}.{}", start.0, earlier + 1),
     }
 }
 

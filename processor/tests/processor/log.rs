@@ -1,7 +1,5 @@
 //! An in-memory Kafka for the stages: logs, transactions that are applied whole or not at all, and owners that die.
 
-#![expect(clippy::unwrap_used, reason = "a test's panic is its message")]
-
 use std::collections::{BTreeMap, HashMap};
 
 use prometheus::Registry;
@@ -97,10 +95,10 @@ impl Owner {
                 let next = committed.map_or(0, |committed| committed.next_offset);
                 if stage.look_back().is_some() {
                     for (offset, stored) in (0..next).zip(log.partition(&topic, number)) {
-                        stage.look_back_at(&partition, record(offset, stored));
+                        stage.look_back_at(&partition, record(offset, stored)).unwrap();
                     }
                 }
-                stage.restored(&partition, now);
+                stage.restored(&partition, now).unwrap();
                 positions.insert(partition, next);
             }
         }
@@ -118,7 +116,7 @@ impl Owner {
                 *next += 1;
             }
             if waiting.len() <= count {
-                self.stage.reached_end(partition);
+                self.stage.reached_end(partition, now);
             }
         }
         self.stage.settle(now, &mut pending).unwrap();

@@ -1,10 +1,5 @@
 //! The hand-written cases of `tests/golden`: what the definitions demand of a few events, in every order of arrival that is tried.
 
-#![expect(clippy::unwrap_used, reason = "a test's panic is its message")]
-
-#[path = "support/events.rs"]
-mod support;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -45,7 +40,7 @@ macro_rules! fill {
 }
 
 fn checkout_event(json: &Value) -> CheckoutEvent<'_> {
-    let mut event = support::empty_checkout();
+    let mut event = crate::events::empty_checkout();
     fill!(event from json: texts checkout_id cart_id order_id step action error reason transaction_id currency;
           numbers items; flags);
     let data = &json["data"];
@@ -60,7 +55,7 @@ fn checkout_event(json: &Value) -> CheckoutEvent<'_> {
 }
 
 fn chat_event(json: &Value) -> ChatEvent<'_> {
-    let mut event = support::empty_chat();
+    let mut event = crate::events::empty_chat();
     fill!(event from json: texts case_id topic initiator message_id sender requested_by state; numbers;
           flags public fallback);
     event.conversation_id = json["data"]["conversation_id"].as_str().unwrap();
@@ -68,7 +63,7 @@ fn chat_event(json: &Value) -> ChatEvent<'_> {
 }
 
 fn feedback_event(json: &Value) -> FeedbackEvent<'_> {
-    let mut event = support::empty_feedback();
+    let mut event = crate::events::empty_feedback();
     fill!(event from json: texts survey_id submission_id question_id metric choice driver respondent text;
           numbers score scale_min scale_max scene; flags);
     event
@@ -146,7 +141,7 @@ fn check(file: &str, kind: &str, facts_of: impl Fn(&[Value], EventTime) -> Vec<V
 
 #[test]
 fn checkouts() {
-    let rules = CheckoutRules::new(&support::default_settings().metrics);
+    let rules = CheckoutRules::new(&crate::events::default_settings().metrics);
     check("checkouts.json", "checkouts", |events, as_of| {
         let mut journeys: BTreeMap<String, Vec<CheckoutPoint>> = BTreeMap::new();
         for event in events.iter().map(checkout_event).filter(|event| event.traffic == "human") {
@@ -160,7 +155,7 @@ fn checkouts() {
 
 #[test]
 fn conversations() {
-    let rules = ConversationRules::new(&support::default_settings().metrics);
+    let rules = ConversationRules::new(&crate::events::default_settings().metrics);
     check("conversations.json", "conversations", |events, as_of| {
         let mut journeys: BTreeMap<String, Vec<ConversationPoint>> = BTreeMap::new();
         for event in events.iter().map(chat_event).filter(|event| event.traffic == "human") {
@@ -172,7 +167,7 @@ fn conversations() {
 
 #[test]
 fn answers() {
-    let rules = AnswerRules::new(&support::default_settings().metrics);
+    let rules = AnswerRules::new(&crate::events::default_settings().metrics);
     check("answers.json", "answers", |events, as_of| {
         let mut journeys: BTreeMap<String, Vec<_>> = BTreeMap::new();
         for event in events.iter().map(feedback_event).filter(|event| event.traffic == "human") {

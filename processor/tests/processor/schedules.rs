@@ -1,14 +1,7 @@
 //! Whatever the schedule — events shuffled, delayed, sent twice, owners that die before or after any commit, clocks that run on —
 //! both stages end with the same facts and windows as a plain recomputation from the set of events.
 //!
-//! `SCHEDULES=20000 cargo test --release -p touchstream-processor --test schedules` runs more of them; `SCHEDULE_SEED=n` repeats one.
-
-#![expect(clippy::unwrap_used, reason = "a test's panic is its message")]
-
-#[path = "support/events.rs"]
-mod events;
-#[path = "support/log.rs"]
-mod log;
+//! `make schedules` runs 20,000 of them; `SCHEDULE_SEED=n` repeats one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,7 +25,7 @@ use touchstream_schemas::time::{EventTime, Millis};
 use touchstream_schemas::topics::Topics;
 use touchstream_schemas::windows::{Percentiles, Window};
 
-use log::{Log, Owner};
+use crate::log::{Log, Owner};
 
 const START: EventTime = EventTime(1_767_600_000_000);
 const SPAN: i64 = 5 * 3_600_000;
@@ -101,7 +94,7 @@ fn random_event(random: &mut ChaCha8Rng, number: usize, shift: Millis) -> Raw {
     }
     let (family, key, value, point) = match random.random_range(0..3) {
         0 => {
-            let mut event = events::empty_checkout();
+            let mut event = crate::events::empty_checkout();
             common!(event);
             let key = format!("k{}", random.random_range(0..6));
             let transaction = format!("t{}", random.random_range(0..4));
@@ -143,7 +136,7 @@ fn random_event(random: &mut ChaCha8Rng, number: usize, shift: Millis) -> Raw {
             (Family::Checkout, key, value, point)
         }
         1 => {
-            let mut event = events::empty_chat();
+            let mut event = crate::events::empty_chat();
             common!(event);
             let conversation = format!("c{}", random.random_range(0..5));
             let message = format!("m{}", random.random_range(0..40));
@@ -176,7 +169,7 @@ fn random_event(random: &mut ChaCha8Rng, number: usize, shift: Millis) -> Raw {
             (Family::Chat, key, value, point)
         }
         _ => {
-            let mut event = events::empty_feedback();
+            let mut event = crate::events::empty_feedback();
             common!(event);
             let submission = format!("f{}", random.random_range(0..8));
             event.event_type = "feedback.answered";
@@ -370,7 +363,7 @@ fn expected_windows(mut deltas: Deltas, now: EventTime) -> BTreeMap<String, Numb
 
 fn run(seed: u64) {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let settings = events::default_settings();
+    let settings = crate::events::default_settings();
     let topics = Topics::new("cx");
     let mut everything = Everything::default();
     let count = random.random_range(20..150);
@@ -388,15 +381,15 @@ fn run(seed: u64) {
     let mut log = Log::default();
     let mut now = START + Millis(SPAN / 2);
     let (mut measure, mut roll_up) = (
-        Owner::take_over(log::measure(&settings), &log, now),
-        Owner::take_over(log::roll_up(&settings), &log, now),
+        Owner::take_over(crate::log::measure(&settings), &log, now),
+        Owner::take_over(crate::log::roll_up(&settings), &log, now),
     );
     let mut raw = raw.into_iter().peekable();
     let mut restarts = 0;
     let mut last_seen: BTreeMap<String, EventTime> = BTreeMap::new();
     while raw.peek().is_some() {
         for event in raw.by_ref().take(random.random_range(0..20)) {
-            let partition = log::partition_of(event.key.as_bytes());
+            let partition = crate::log::partition_of(event.key.as_bytes());
             log.append(&topics.raw(event.family), partition, &event.key, event.value, now);
             let is_duplicate = last_seen.insert(event.id, now).is_some_and(|last| now - last <= Millis::HOUR);
             if let Some(point) = event.point.filter(|_| !is_duplicate) {
@@ -412,7 +405,11 @@ fn run(seed: u64) {
                 owner.step(&mut log, random.random_range(1..30), now, dies);
                 if dies || random.random_bool(0.05) {
                     restarts += 1;
-                    let fresh = if stage == 0 { log::measure(&settings) } else { log::roll_up(&settings) };
+                    let fresh = if stage == 0 {
+                        crate::log::measure(&settings)
+                    } else {
+                        crate::log::roll_up(&settings)
+                    };
                     *owner = Owner::take_over(fresh, &log, now);
                 }
             }

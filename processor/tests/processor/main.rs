@@ -1,0 +1,9 @@
+//! The processor without Kafka: hand-written cases, seeded schedules, bounds.
+
+#![expect(clippy::unwrap_used, reason = "a test's panic is its message")]
+
+mod bounds;
+mod events;
+mod golden;
+mod log;
+mod schedules;
