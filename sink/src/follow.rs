@@ -176,9 +176,11 @@ fn offset_at(
 }
 
 impl ClientContext for Follow {
-    /// librdkafka itself holds repetitions back.
+    /// librdkafka itself holds repetitions back; the end of a partition is no error, though it comes here as one.
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(group = self.group, %error, reason, "the consumer reports an error");
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
+            tracing::warn!(group = self.group, %error, reason, "the consumer reports an error");
+        }
     }
 
     fn stats(&self, statistics: Statistics) {
