@@ -47,14 +47,19 @@ impl Plan {
         let is_kafka_local = is_default("kafka.brokers");
         let is_clickhouse_local = is_default("clickhouse.url");
 
-        let mut overrides = vec![
-            ("TOUCHSTREAM__LOCAL__DATA_DIR", data_dir.display().to_string()),
-            ("TOUCHSTREAM__PROCESSOR__INSTANCE_ID", "local".to_owned()),
-            ("TOUCHSTREAM__SINK__INSTANCE_ID", "local".to_owned()),
-        ];
+        let mut overrides = vec![("TOUCHSTREAM__LOCAL__DATA_DIR", data_dir.display().to_string())];
         if is_kafka_local {
             overrides
                 .push(("TOUCHSTREAM__KAFKA__BROKERS", format!("127.0.0.1:{}", settings.local.kafka_port)));
+            // Nobody else is on this Kafka. On a shared one the same names on two machines would shut each other out.
+            for (key, variable) in [
+                ("processor.instance_id", "TOUCHSTREAM__PROCESSOR__INSTANCE_ID"),
+                ("sink.instance_id", "TOUCHSTREAM__SINK__INSTANCE_ID"),
+            ] {
+                if is_default(key) {
+                    overrides.push((variable, "local".to_owned()));
+                }
+            }
         }
         if is_clickhouse_local {
             let password = secrets::file(&data_dir, "clickhouse-writer-password")?;
@@ -204,8 +209,13 @@ impl Plan {
             self.data_dir.display()
         );
         println!();
-        println!("  events       http://{}/v1/events   (write key shop)", ingest.listen);
-        println!("  ClickHouse   {clickhouse_url}   (database {database}; user reader, password reader)");
+        // Keys and users that somebody else made are not ours to know.
+        let has_own_keys = self.overrides.iter().any(|(name, _)| *name == "TOUCHSTREAM__INGEST__STATIC_KEYS");
+        let (key, tenant) = if has_own_keys { ("shop", "shop") } else { ("KEY", "TENANT") };
+        let (user, password) =
+            if self.is_clickhouse_local { ("reader", "reader") } else { ("USER", "PASSWORD") };
+        println!("  events       http://{}/v1/events   (write key {key})", ingest.listen);
+        println!("  ClickHouse   {clickhouse_url}   (database {database}; user {user}, password {password})");
         println!("  health       http://{}/readyz and /metrics", local.admin);
         if self.is_demo {
             println!(
@@ -216,13 +226,13 @@ impl Plan {
         println!("Send an answer to a survey, then ask for the score (windows follow within seconds):");
         println!();
         println!(
-            "  curl http://{}/v1/events -H 'Authorization: Bearer shop' -H 'Content-Type: application/json' -d \
+            "  curl http://{}/v1/events -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' -d \
              '{{\"type\":\"feedback.answered\",\"data\":{{\"survey_id\":\"nps\",\"metric\":\"nps\",\"score\":9}}}}'",
             ingest.listen
         );
         println!(
-            "  curl '{clickhouse_url}/?user=reader&password=reader' --data-binary \"SELECT window, window_end, n, value, \
-             ci_low, ci_high FROM {database}.nps WHERE tenant = 'shop' AND touchpoint = 'all' AND channel = 'all' AND device = \
+            "  curl '{clickhouse_url}/?user={user}&password={password}' --data-binary \"SELECT window, window_end, n, value, \
+             ci_low, ci_high FROM {database}.nps WHERE tenant = '{tenant}' AND touchpoint = 'all' AND channel = 'all' AND device = \
              'all' ORDER BY window_end DESC LIMIT 5 FORMAT PrettyCompact\""
         );
         println!();

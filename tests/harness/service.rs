@@ -34,6 +34,12 @@ impl Service {
         Service { name, spec, admin: admin.to_owned(), process: None }
     }
 
+    /// The same service with an environment variable that overrides a setting.
+    pub(crate) fn with(mut self, variable: &str, value: &Path) -> Service {
+        self.spec.environment.push((variable.into(), value.into()));
+        self
+    }
+
     pub(crate) fn start(&mut self) {
         let process = OwnedProcess::spawn(&self.spec);
         self.process = Some(process.unwrap_or_else(|error| panic!("failed to start {}: {error}", self.name)));
@@ -45,8 +51,26 @@ impl Service {
                 panic!("{} ended with {status}:\n{}", self.name, self.log());
             }
             let url = format!("http://{}/readyz", self.admin);
-            ureq::get(&url).call().map(drop).map_err(|error| error.to_string())
+            let asked = ureq::get(&url).call();
+            asked.map(drop).map_err(|error| format!("{error}: {}", self.readiness().unwrap_or_default()))
         });
+    }
+
+    /// What the admin port says about readiness.
+    pub(crate) fn readiness(&self) -> Result<String, String> {
+        let request = ureq::get(format!("http://{}/readyz", self.admin));
+        let mut answer =
+            request.config().http_status_as_error(false).build().call().map_err(|error| error.to_string())?;
+        answer.body_mut().read_to_string().map_err(|error| error.to_string())
+    }
+
+    /// Waits until it has ended by itself, without success.
+    pub(crate) fn wait_failed(&self, within: Duration) {
+        let process = self.process.as_ref().expect("it was started");
+        match process.wait_timeout(within) {
+            Some(status) => assert!(!status.success(), "{} ended well:\n{}", self.name, self.log()),
+            None => panic!("{} still runs:\n{}", self.name, self.log()),
+        }
     }
 
     /// `kill -9`, and waits until it is gone.

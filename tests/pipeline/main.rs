@@ -5,6 +5,7 @@
 mod harness;
 
 mod bad_input;
+mod external;
 mod one_event;
 mod readme;
 mod simulated_day;
