@@ -1,9 +1,10 @@
 //! Accepts connections and gives each one HTTP/1.1 with its limits: header size and time, idle time, number of connections.
 //!
 //! **Listen** → route. Promise: a connection that sends nothing, or sends slowly, is closed at its deadline; at shutdown requests in
-//! progress are finished and nothing new is taken.
+//! progress are finished and nothing new is taken. A client that still sends when it is refused can read the answer.
 
 mod deadline;
+mod linger;
 
 use std::convert::Infallible;
 use std::io::Write;
@@ -12,10 +13,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -26,6 +28,8 @@ use tower::ServiceExt;
 use self::deadline::{Phases, WatchedStream};
 use crate::metrics::Metrics;
 
+pub(crate) use self::linger::LONGEST_LINGER;
+
 /// Limits of connections.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ConnectionLimits {
@@ -33,6 +37,8 @@ pub(crate) struct ConnectionLimits {
     pub(crate) header_bytes: usize,
     pub(crate) header_timeout: Duration,
     pub(crate) idle_timeout: Duration,
+    /// Longest time for which what still comes is read and dropped after the last answer.
+    pub(crate) linger: Duration,
     /// Longest wait for requests in progress at shutdown.
     pub(crate) drain: Duration,
 }
@@ -127,20 +133,42 @@ async fn serve_connection(
             response.map_err(|never: Infallible| never)
         }
     });
-    let stream = WatchedStream::new(TokioIo::new(stream), Arc::clone(&phases));
-    let mut connection = pin!(http.serve_connection(stream, service));
+    let mut stream = WatchedStream::new(TokioIo::new(stream), Arc::clone(&phases));
+    if run(http.serve_connection(&mut stream, service), &phases, &shutdown).await == Ended::ByItself {
+        linger::linger(stream.into_inner().into_inner(), limits.linger).await;
+    }
+}
+
+/// Why a connection is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    /// The client is gone, or it has its last answer.
+    ByItself,
+    /// It overstepped a deadline, or the server shuts down.
+    ByServer,
+}
+
+async fn run<S>(
+    connection: http1::Connection<&mut WatchedStream<TokioIo<TcpStream>>, S>,
+    phases: &Phases,
+    shutdown: &Shutdown,
+) -> Ended
+where
+    S: HttpService<Incoming, ResBody = Body, Error = Infallible>,
+{
+    let mut connection = pin!(connection);
     let mut draining = false;
-    let overdue = phases.overdue();
-    let mut overdue = pin!(overdue);
+    let mut overdue = pin!(phases.overdue());
     loop {
         tokio::select! {
             result = connection.as_mut() => {
                 if let Err(error) = result {
                     tracing::debug!(%error, "a connection ended with an error");
                 }
-                return;
+                // Clients that keep an idle connection would hold the shutdown up.
+                return if draining { Ended::ByServer } else { Ended::ByItself };
             }
-            () = overdue.as_mut() => return,
+            () = overdue.as_mut() => return Ended::ByServer,
             () = shutdown.cancelled(), if !draining => {
                 draining = true;
                 connection.as_mut().graceful_shutdown();

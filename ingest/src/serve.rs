@@ -21,7 +21,7 @@ use crate::accept::Workspaces;
 use crate::error::IngestError;
 use crate::keys::Keys;
 use crate::keys::follow::{self, Follower};
-use crate::listen::{ConnectionLimits, listen};
+use crate::listen::{ConnectionLimits, LONGEST_LINGER, listen};
 use crate::metrics::Metrics;
 use crate::parse::ParseLimits;
 use crate::publish::Publisher;
@@ -118,6 +118,7 @@ pub async fn serve(settings: &Settings, shutdown: Shutdown) -> Result<(), Ingest
         header_bytes: options.max_header_bytes,
         header_timeout: Duration::from_millis(options.header_timeout_ms),
         idle_timeout: Duration::from_millis(options.idle_timeout_ms),
+        linger: LONGEST_LINGER.min(ingest.body_limits.timeout),
         drain: route::longest_request(&ingest),
     };
     tracing::info!(listen = %options.listen, admin = %options.admin, "ingest serves");

@@ -88,6 +88,11 @@ impl<S> WatchedStream<S> {
     pub(super) fn new(stream: S, phases: Arc<Phases>) -> WatchedStream<S> {
         WatchedStream { stream, phases }
     }
+
+    /// The stream itself.
+    pub(super) fn into_inner(self) -> S {
+        self.stream
+    }
 }
 
 impl<S: Read + Unpin> Read for WatchedStream<S> {

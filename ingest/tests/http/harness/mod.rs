@@ -19,7 +19,7 @@ use touchstream_runtime::settings::{Settings, load};
 use touchstream_runtime::shutdown::Shutdown;
 use touchstream_schemas::topics::Topics;
 
-pub(crate) use client::{exchange, get, post, post_with};
+pub(crate) use client::{exchange, get, post, post_with, read_reply};
 
 /// Deadline of everything that is waited for.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
