@@ -30,6 +30,9 @@ const LOOKS_LIKE_SECONDS: i64 = 100_000_000_000;
 /// Latest time that can be stored: 2200-01-01.
 const LATEST: EventTime = EventTime(7_258_118_400_000);
 
+/// Largest amount either way, 10^12 units: a hundredth of what is stored at most, so that sums downstream have room.
+const LARGEST_MONEY: Money = Money(10_000_000_000_000_000);
+
 /// Reads a value of the given kind; null and "" are none.
 pub(crate) fn read<'a>(kind: Kind, value: &'a RawValue, arena: &'a Bump) -> Result<Option<Value<'a>>, Fault> {
     let text = value.get();
@@ -154,10 +157,12 @@ fn read_duration(text: &str) -> Result<i64, Fault> {
 fn read_money(value: &RawValue) -> Result<Money, Fault> {
     let text = value.get();
     let digits = if text.starts_with('"') { text.trim_matches('"') } else { text };
-    digits.parse().map_err(|_| {
+    let money: Option<Money> = digits.parse().ok();
+    money.filter(|money| money.0.abs() <= LARGEST_MONEY.0).ok_or_else(|| {
         Fault::new(
             code::INVALID_MONEY,
-            "expected an amount such as 12.50 or \"12.50\": digits, a point, at most four decimals",
+            "expected an amount such as 12.50 or \"12.50\": digits, a point, at most four decimals, \
+             from -1000000000000 to 1000000000000",
         )
     })
 }

@@ -120,6 +120,20 @@ fn mistakes_are_named_by_code_and_field() {
             step(json!({"step":"a","extra_cost":{"amount":1},"currency":"euro"})),
             &["0 invalid_value data.currency", "0 invalid_money data.extra_cost"],
         ),
+        (step(json!({"step":"a","extra_cost":1_000_000_000_000_i64,"currency":"EUR"})), &[]),
+        (step(json!({"step":"a","extra_cost":"-1000000000000.0000","currency":"EUR"})), &[]),
+        (
+            step(json!({"step":"a","extra_cost":"1000000000000.0001","currency":"EUR"})),
+            &["0 invalid_money data.extra_cost"],
+        ),
+        (
+            step(json!({"step":"a","extra_cost":-1_000_000_000_001_i64,"currency":"EUR"})),
+            &["0 invalid_money data.extra_cost"],
+        ),
+        (
+            step(json!({"step":"a","extra_cost":"100000000000000","currency":"EUR"})),
+            &["0 invalid_money data.extra_cost"],
+        ),
         (step(json!({"step":"a","action":"clicked"})), &["0 invalid_value data.action"]),
         (
             json!({"id":"1","type":"checkout.step","data":[1]}),

@@ -36,7 +36,7 @@ fn an_event_is_in_kafka_as_it_was_sent_and_without_its_identities() {
     let server = server("one");
     let body = r#"{"id":"e-1","type":"checkout.step","time":"2026-01-02T03:04:05.678+01:00","context":{"customer_id":"c-81",
         "session_id":"s-1","touchpoint":"checkout","channel":"web","device":"ALL","member":true,"consent":["analytics"]},
-        "data":{"checkout_id":"k-9","step":"payment","index":4,"action":"failed","extra_cost":1234567890123.4567,
+        "data":{"checkout_id":"k-9","step":"payment","index":4,"action":"failed","extra_cost":123456789012.4567,
         "currency":"eur","error":"mail anna@example.org failed","color":"r\u00f6d","nested":{"a":[1,2]}},"wrong":1}"#;
     let reply = post(server.address(), body);
     assert_eq!(reply.status, 202, "{}", reply.text());
@@ -57,7 +57,7 @@ fn an_event_is_in_kafka_as_it_was_sent_and_without_its_identities() {
         ("shop", "web", "e-1", "checkout.step")
     );
     assert_eq!(event.time.0, 1_767_319_445_678);
-    assert_eq!(event.extra_cost, Some(Money(12_345_678_901_234_567)));
+    assert_eq!(event.extra_cost, Some(Money(1_234_567_890_124_567)));
     assert_eq!((event.step_index, event.currency, event.device), (Some(4), Some("EUR"), "unknown"));
     assert_eq!(event.error, Some("mail [email] failed"));
     let mut extra = event.extra.0.clone();
