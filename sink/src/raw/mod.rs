@@ -103,7 +103,7 @@ impl RawSink {
             match poll::sort(polled)? {
                 Polled::Nothing => break,
                 Polled::Again => {}
-                Polled::Message(message) => self.state.accept(&message),
+                Polled::Message(message) => self.state.accept(&message)?,
             }
             wait = Duration::ZERO;
         }

@@ -5,6 +5,7 @@ use touchstream_schemas::duplicates::{DuplicateLimits, DuplicateWindow, EventKey
 use touchstream_schemas::time::EventTime;
 
 use super::range::Records;
+use crate::error::SinkError;
 use crate::follow::Position;
 use crate::ledger::{Intent, Mark};
 
@@ -68,19 +69,27 @@ impl Partition {
         }
     }
 
-    /// Takes a record in: one before the position only teaches its id.
+    /// Takes a record in: one before the position only teaches its id. One that cannot be decoded has no id to teach; one whose
+    /// schema cannot be fetched now has an id, and going on without it would let a later copy become a second row.
     pub(crate) fn accept(
         &mut self,
         offset: i64,
         appended_at: i64,
         payload: Option<&[u8]>,
         key: impl FnOnce(&[u8]) -> Result<EventKey, DecodeError>,
-    ) {
+    ) -> Result<(), SinkError> {
         if offset >= self.committed {
             self.records.push(offset, appended_at, payload);
-        } else if let Ok(key) = key(payload.unwrap_or_default()) {
-            self.window.is_duplicate(key, offset, EventTime(appended_at));
+            return Ok(());
         }
+        match key(payload.unwrap_or_default()) {
+            Ok(key) => {
+                self.window.is_duplicate(key, offset, EventTime(appended_at));
+            }
+            Err(DecodeError::Registry(error)) => return Err(SinkError::Registry(error)),
+            Err(_) => {}
+        }
+        Ok(())
     }
 
     /// Bytes held.
@@ -124,5 +133,39 @@ impl Partition {
             appended_at: last.appended_at,
             records,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use touchstream_schemas::registry::SchemaRegistry;
+    use touchstream_schemas::time::Millis;
+
+    use super::*;
+
+    const LIMITS: DuplicateLimits = DuplicateLimits { age: Millis(60_000), records: 1_000 };
+
+    fn partition(next: i64, replay: Option<(i64, i64)>) -> Partition {
+        let replay = replay.map(|(min, max)| Intent { min, max, first_appended_at: 0, limits: LIMITS });
+        let position = Position { topic: "cx.app".to_owned(), partition: 0, next, replay, appended_at: None };
+        Partition::new(0, position, LIMITS)
+    }
+
+    fn no_key(_: &[u8]) -> Result<EventKey, DecodeError> {
+        Err(DecodeError::Framing { length: 0 })
+    }
+
+    #[test]
+    fn an_id_that_only_the_registry_can_reveal_is_not_skipped() {
+        let mut rebuilt = partition(5, None);
+        // Undecodable records have no id and were rejected long ago.
+        rebuilt.accept(3, 0, Some(b"x"), no_key).expect("no registry is asked");
+        // Nobody listens at port 0.
+        let away = |_: &[u8]| match SchemaRegistry::new("http://127.0.0.1:0").fetch(1) {
+            Err(error) => Err(DecodeError::Registry(error)),
+            Ok(schema) => panic!("nothing has answered {schema}"),
+        };
+        let outcome = rebuilt.accept(4, 0, Some(b"x"), away);
+        assert!(matches!(outcome, Err(SinkError::Registry(_))), "{outcome:?}");
     }
 }

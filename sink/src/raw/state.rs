@@ -105,20 +105,21 @@ impl State {
     }
 
     /// Takes a record in.
-    pub(crate) fn accept(&mut self, message: &BorrowedMessage<'_>) {
+    pub(crate) fn accept(&mut self, message: &BorrowedMessage<'_>) -> Result<(), SinkError> {
         let (topic, number) = (message.topic(), message.partition());
         let is_it = |partition: &Partition| partition.number == number && partition.topic == topic;
         if !self.partitions.get(self.last).is_some_and(is_it) {
-            let Some(index) = self.partitions.iter().position(is_it) else { return };
+            let Some(index) = self.partitions.iter().position(is_it) else { return Ok(()) };
             self.last = index;
         }
         let partition = &mut self.partitions[self.last];
         let decoder = &mut self.families[partition.family].decoder;
         let appended_at = poll::appended_at(message);
-        partition.accept(message.offset(), appended_at, message.payload(), |payload| decoder.key(payload));
+        partition.accept(message.offset(), appended_at, message.payload(), |payload| decoder.key(payload))?;
         if self.waiting_since.is_none() && partition.ready() > 0 {
             self.waiting_since = Some(Instant::now());
         }
+        Ok(())
     }
 
     /// Since when a record waits.
