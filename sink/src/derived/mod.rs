@@ -19,7 +19,7 @@ use touchstream_schemas::topics::Topics;
 use crate::error::SinkError;
 use crate::follow::{Change, Follow};
 use crate::parts::Parts;
-use crate::poll::{self, Polled};
+use crate::poll::{self, Brake, Polled};
 use crate::reject::{Refused, Rejecter};
 use columns::Table as _;
 use gather::{Gathered, Source};
@@ -59,7 +59,7 @@ pub(crate) struct DerivedSink {
     /// When Kafka got the oldest gathered record.
     oldest: Option<EventTime>,
     epoch: u64,
-    paused: bool,
+    brake: Brake,
     stopping_since: Option<Instant>,
 }
 
@@ -91,7 +91,7 @@ impl DerivedSink {
             waiting_since: None,
             oldest: None,
             epoch: 0,
-            paused: false,
+            brake: Brake::default(),
             stopping_since: None,
         })
     }
@@ -125,7 +125,7 @@ impl DerivedSink {
                 }
                 self.parts.note_change("results", &change);
                 self.epoch += 1;
-                self.paused = false;
+                self.brake.release();
                 // What waits belongs to partitions that are read again from their committed positions.
                 self.gathered = Gathered::default();
                 self.refused.clear();
@@ -156,7 +156,7 @@ impl DerivedSink {
             .held_bytes
             .with_label_values(&["derived"])
             .set(i64::try_from(held).unwrap_or(i64::MAX));
-        poll::bound(&self.consumer, &mut self.paused, held, limit)
+        self.brake.bound(&self.consumer, held, limit, &[])
     }
 
     /// Stores what was gathered.

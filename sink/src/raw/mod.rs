@@ -20,7 +20,7 @@ use crate::error::SinkError;
 use crate::follow::{Change, Follow};
 use crate::ledger::Mark;
 use crate::parts::Parts;
-use crate::poll::{self, Polled};
+use crate::poll::{self, Brake, Polled};
 use crate::quality::Quality;
 use crate::reject::Rejecter;
 use state::State;
@@ -39,7 +39,7 @@ pub(crate) struct RawSink {
     state: State,
     rejecter: Rejecter,
     quality: Quality,
-    paused: bool,
+    brake: Brake,
     stopping_since: Option<Instant>,
 }
 
@@ -57,7 +57,7 @@ impl RawSink {
             parts,
             consumer,
             state,
-            paused: false,
+            brake: Brake::default(),
             stopping_since: None,
         })
     }
@@ -96,7 +96,7 @@ impl RawSink {
                 if let Change::Failed(error) = change {
                     return Err(error);
                 }
-                self.paused = false;
+                self.brake.release();
                 self.parts.note_change("raw events", &change);
                 self.state.apply(change);
             }
@@ -117,7 +117,7 @@ impl RawSink {
             .held_bytes
             .with_label_values(&["raw"])
             .set(i64::try_from(held).unwrap_or(i64::MAX));
-        poll::bound(&self.consumer, &mut self.paused, held, limit)
+        self.brake.bound(&self.consumer, held, limit, &self.state.unfinished_replays())
     }
 
     /// Stores one range of every partition that has one.

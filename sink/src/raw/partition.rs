@@ -110,6 +110,11 @@ impl Partition {
         }
     }
 
+    /// Whether the range to replay is held in part only.
+    pub(crate) fn is_replay_unfinished(&self) -> bool {
+        self.replay.is_some() && self.ready() == 0
+    }
+
     /// Takes a range out: the one to replay, else at most `most` records.
     pub(crate) fn seal(&mut self, index: usize, most: usize) -> Option<Sealed> {
         let replay = self.replay;
@@ -153,6 +158,19 @@ mod tests {
 
     fn no_key(_: &[u8]) -> Result<EventKey, DecodeError> {
         Err(DecodeError::Framing { length: 0 })
+    }
+
+    #[test]
+    fn a_replay_goes_on_reading_until_its_whole_range_is_held() {
+        let mut replayed = partition(5, Some((5, 7)));
+        for (offset, unfinished) in [(3, true), (5, true), (6, true), (7, false), (8, false)] {
+            replayed.accept(offset, 0, Some(b"x"), no_key).expect("no registry is asked");
+            assert_eq!(replayed.is_replay_unfinished(), unfinished, "after offset {offset}");
+        }
+        let sealed = replayed.seal(0, 1).expect("the range is complete");
+        assert_eq!((sealed.intent.min, sealed.intent.max, sealed.records.list.len()), (5, 7, 3));
+        assert!(!replayed.is_replay_unfinished());
+        assert!(!partition(5, None).is_replay_unfinished(), "fresh records can be sealed at any time");
     }
 
     #[test]

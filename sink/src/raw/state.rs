@@ -137,6 +137,12 @@ impl State {
         self.partitions.iter().map(Partition::held).sum()
     }
 
+    /// Topic and number of the partitions whose range to replay is not complete yet: nothing of them can be sealed before it is.
+    pub(crate) fn unfinished_replays(&self) -> Vec<(&str, i32)> {
+        let unfinished = self.partitions.iter().filter(|partition| partition.is_replay_unfinished());
+        unfinished.map(|partition| (partition.topic.as_str(), partition.number)).collect()
+    }
+
     /// Takes one range out of every partition that has one.
     pub(crate) fn seal(&mut self, most: usize) -> Vec<Sealed> {
         let sealed: Vec<Sealed> = self
