@@ -1,7 +1,7 @@
 //! One insert: identical bytes until ClickHouse has them. A batch is encoded once as an Arrow stream of a single record batch,
 //! so that ClickHouse makes one block of it, and the token tells a repetition from new rows.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use arrow_array::RecordBatch;
 use arrow_ipc::writer::StreamWriter;
@@ -15,6 +15,8 @@ use crate::metrics::Metrics;
 
 /// First and longest pause between two tries.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(10));
+/// After this long (a stopped process, a machine that slept) ClickHouse may have forgotten the token of a try that went through.
+const TOKEN_TRUST: Duration = Duration::from_secs(60);
 /// Bytes handed to the connection at once.
 const PIECE: usize = 256 * 1024;
 /// One INSERT is one block: minima that are never reached, and maxima no batch exceeds.
@@ -65,19 +67,29 @@ fn stream(batch: &RecordBatch) -> Result<Bytes, ArrowError> {
     Ok(Bytes::from(writer.into_inner()?))
 }
 
+/// How tries to insert ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// ClickHouse has the rows.
+    Stored,
+    /// The last try was long ago and may have gone through: look for its rows before the next one.
+    Unsure,
+}
+
 /// Inserts rows; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Inserter {
     client: Client,
     database: String,
     deadline: Duration,
+    token_trust: Duration,
     metrics: Metrics,
 }
 
 impl Inserter {
     /// Inserts into `database`; a try that takes longer than `deadline` counts as failed.
     pub(crate) fn new(client: Client, database: &str, deadline: Duration, metrics: Metrics) -> Inserter {
-        Inserter { client, database: database.to_owned(), deadline, metrics }
+        Inserter { client, database: database.to_owned(), deadline, token_trust: TOKEN_TRUST, metrics }
     }
 
     /// The client, for questions.
@@ -90,11 +102,18 @@ impl Inserter {
         &self.database
     }
 
-    /// Repeats the insert until it succeeds.
+    /// Repeats the insert until it succeeds, whatever a repetition does: for tables that make it harmless.
     pub(crate) async fn run(&self, insert: &Insert) -> Result<(), SinkError> {
+        while self.run_while_fresh(insert).await? == Outcome::Unsure {}
+        Ok(())
+    }
+
+    /// Repeats the insert until it succeeds, or until the last try is so long ago that its token may be forgotten.
+    pub(crate) async fn run_while_fresh(&self, insert: &Insert) -> Result<Outcome, SinkError> {
         let started = Instant::now();
         let mut pause = BACKOFF.0;
         loop {
+            let tried = (Instant::now(), SystemTime::now());
             let Err(error) = self.attempt(insert).await else { break };
             if classify(&error) == Class::Stop {
                 return Err(SinkError::Insert { table: insert.table.to_owned(), message: error.to_string() });
@@ -103,10 +122,13 @@ impl Inserter {
             tracing::warn!(table = insert.table, rows = insert.rows, %error, "insert failed, trying again");
             tokio::time::sleep(jittered(pause)).await;
             pause = (pause * 2).min(BACKOFF.1);
+            if since(tried) >= self.token_trust {
+                return Ok(Outcome::Unsure);
+            }
         }
         self.metrics.insert_seconds.observe(started.elapsed().as_secs_f64());
         self.metrics.rows.with_label_values(&[insert.table]).inc_by(insert.rows as u64);
-        Ok(())
+        Ok(Outcome::Stored)
     }
 
     async fn attempt(&self, insert: &Insert) -> Result<(), clickhouse::error::Error> {
@@ -130,10 +152,40 @@ impl Inserter {
     }
 }
 
+/// Time passed by the clock that passed more: one of them may stand still while a machine sleeps.
+fn since((monotonic, wall): (Instant, SystemTime)) -> Duration {
+    monotonic.elapsed().max(wall.elapsed().unwrap_or_default())
+}
+
 /// A pause between half of and the whole given one, so that many sinks do not come back at once.
 fn jittered(pause: Duration) -> Duration {
-    let nanoseconds = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |since| since.subsec_nanos());
+    let nanoseconds =
+        SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.subsec_nanos());
     pause.mul_f64(0.5 + f64::from(nanoseconds % 1_000) / 2_000.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{ArrayRef, Int64Array};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_try_long_ago_is_looked_for_before_it_is_repeated() {
+        // Nobody listens at port 0: every try fails and may be repeated.
+        let client = Client::default().with_url("http://127.0.0.1:0");
+        let metrics = Metrics::new(&prometheus::Registry::new()).expect("an empty registry");
+        let mut inserter = Inserter::new(client, "cx", Duration::from_secs(1), metrics.clone());
+        let column: ArrayRef = Arc::new(Int64Array::from(vec![1]));
+        let batch = RecordBatch::try_from_iter([("a", column)]).expect("one column");
+        let insert = Insert::new("events_app", &batch, Some("token".to_owned())).expect("a batch");
+        let soon = tokio::time::timeout(Duration::from_millis(500), inserter.run_while_fresh(&insert)).await;
+        assert!(soon.is_err(), "the token is trusted and the insert repeated: {soon:?}");
+        assert!(metrics.insert_retries.get() >= 2);
+        inserter.token_trust = Duration::ZERO;
+        let late = tokio::time::timeout(Duration::from_secs(10), inserter.run_while_fresh(&insert)).await;
+        assert!(matches!(late, Ok(Ok(Outcome::Unsure))), "{late:?}");
+    }
 }

@@ -146,9 +146,8 @@ impl RawSink {
             visible.push((partition.family, prepared.oldest));
             let place = self.state.place(range);
             for (month, insert) in prepared.inserts {
-                let check =
-                    range.is_replay.then(|| store::stored_question(&self.parts.inserter, place, month));
-                inserts.push((insert, check));
+                let question = store::stored_question(&self.parts.inserter, place, month);
+                inserts.push(store::Planned { insert, question, is_replay: range.is_replay });
             }
         }
         self.parts.metrics.replays.inc_by(sealed.iter().filter(|range| range.is_replay).count() as u64);

@@ -1,5 +1,6 @@
 //! Runs the inserts of one round side by side. Before a replay, ClickHouse is asked whether the insert went through in the earlier
-//! life: one insert is atomic, so a single row of it means all of it. The token then only guards against one still under way.
+//! life: one insert is atomic, so a single row of it means all of it. The token then only guards against one still under way. The
+//! same is asked before a try long after the last one.
 
 use std::time::Duration;
 
@@ -8,12 +9,19 @@ use tokio::task::JoinSet;
 use super::range::Place;
 use crate::client;
 use crate::error::SinkError;
-use crate::insert::{Insert, Inserter};
+use crate::insert::{Insert, Inserter, Outcome};
 use crate::ledger::Intent;
 use crate::parts::Parts;
 
-/// An insert, and the question whether it is stored already.
-pub(crate) type Planned = (Insert, Option<String>);
+/// An insert and how to find out whether it is stored already.
+pub(crate) struct Planned {
+    /// The insert.
+    pub(crate) insert: Insert,
+    /// Counts its rows that are stored.
+    pub(crate) question: String,
+    /// Whether it may be stored from an earlier life.
+    pub(crate) is_replay: bool,
+}
 
 /// What happened.
 pub(crate) enum Step {
@@ -40,15 +48,18 @@ pub(crate) fn stored_question(inserter: &Inserter, place: Place<'_>, month: u32)
 /// Starts the inserts.
 pub(crate) fn start(parts: &Parts, inserts: Vec<Planned>) -> JoinSet<Result<(), SinkError>> {
     let mut running = JoinSet::new();
-    for (insert, question) in inserts {
+    for Planned { insert, question, is_replay } in inserts {
         let inserter = parts.inserter.clone();
         let work = async move {
-            if let Some(question) = question
-                && is_stored(&inserter, &insert, &question).await?
-            {
+            if is_replay && is_stored(&inserter, &insert, &question).await? {
                 return Ok(());
             }
-            inserter.run(&insert).await
+            while inserter.run_while_fresh(&insert).await? == Outcome::Unsure {
+                if is_stored(&inserter, &insert, &question).await? {
+                    break;
+                }
+            }
+            Ok(())
         };
         running.spawn_on(work, &parts.runtime);
     }
@@ -76,7 +87,7 @@ async fn is_stored(inserter: &Inserter, insert: &Insert, question: &str) -> Resu
                         table = insert.table,
                         stored,
                         expected = insert.rows,
-                        "replayed range is stored in part"
+                        "a range is stored in part"
                     );
                 }
                 return Ok(stored > 0);
