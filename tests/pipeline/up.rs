@@ -12,8 +12,10 @@ use crate::harness::clickhouse::ClickHouse;
 use crate::harness::machine::{free_ports, turn};
 use crate::harness::wait::{equal, until};
 
-/// The promise from the second start on is 15 s on a machine of its own; tests share theirs.
-const READY_AGAIN_WITHIN: Duration = Duration::from_secs(30);
+/// The promise from the second start on.
+const READY_AGAIN_WITHIN: Duration = Duration::from_secs(15);
+/// Starts that are tried to see it: tests may share their machine with something that is busy for a while.
+const TRIES: usize = 3;
 pub(super) const FIRST_READY_WITHIN: Duration = Duration::from_secs(120);
 
 /// `touchstream up` in a directory of its own; killed when dropped, and with it all that it started.
@@ -159,7 +161,14 @@ fn up_starts_everything_ctrl_c_stops_it_and_data_survives_even_kill_9() {
     up.wait_for_ids("first");
     up.interrupt();
 
-    let took = up.start(READY_AGAIN_WITHIN);
+    let mut took = Vec::new();
+    while took.iter().all(|took| *took > READY_AGAIN_WITHIN) {
+        assert!(took.len() < TRIES, "ready again after {took:?}, not within {READY_AGAIN_WITHIN:?}");
+        if !took.is_empty() {
+            up.interrupt();
+        }
+        took.push(up.start(FIRST_READY_WITHIN));
+    }
     eprintln!("ready again after {took:?}");
     up.wait_for_ids("first");
     up.send("second");
