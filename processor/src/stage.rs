@@ -133,20 +133,14 @@ pub trait Stage: Send + fmt::Debug {
     ///
     /// # Errors
     /// When what was read makes no state.
-    fn restored(&mut self, partition: &InputPartition, now: EventTime) -> Result<(), StageError>;
+    fn restored(&mut self, partition: &InputPartition) -> Result<(), StageError>;
     /// All partitions are gone, and all state with them.
     fn clear(&mut self);
-    /// The next input record.
+    /// Counts the next input record; what follows from it is sent when the stage settles.
     ///
     /// # Errors
-    /// When an output cannot be sent.
-    fn process(
-        &mut self,
-        partition: &InputPartition,
-        record: Record<'_>,
-        now: EventTime,
-        output: &mut dyn Output,
-    ) -> Result<(), StageError>;
+    /// When it cannot be counted now, and nothing may be counted after it.
+    fn process(&mut self, partition: &InputPartition, record: Record<'_>) -> Result<(), StageError>;
     /// Kafka confirmed at `now` that the partition has no further record.
     fn reached_end(&mut self, partition: &InputPartition, now: EventTime);
     /// Called before every commit, and at least every transaction interval: sends what is due.

@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use touchstream_schemas::codec::DecodeError;
 use touchstream_schemas::time::{EventTime, Millis};
 
 use super::deltas::{Deltas, Sign};
@@ -98,9 +97,6 @@ pub struct Journeys<R: Rules> {
     /// Repeated transactions found (or found not to be any) since last asked, by tenant.
     repeated_transactions: BTreeMap<String, i64>,
 }
-
-/// A changelog record could not be read.
-pub type RestoreError = DecodeError;
 
 impl<R: Rules> Journeys<R> {
     /// No journeys yet. They are forgotten `keep` after their last event.

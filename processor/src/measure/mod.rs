@@ -91,7 +91,7 @@ impl Stage for Measure {
         }
     }
 
-    fn restored(&mut self, _partition: &InputPartition, _now: EventTime) -> Result<(), StageError> {
+    fn restored(&mut self, _partition: &InputPartition) -> Result<(), StageError> {
         Ok(())
     }
 
@@ -100,13 +100,7 @@ impl Stage for Measure {
         self.emitter.deltas = deltas::Deltas::default();
     }
 
-    fn process(
-        &mut self,
-        partition: &InputPartition,
-        record: Record<'_>,
-        _now: EventTime,
-        _output: &mut dyn Output,
-    ) -> Result<(), StageError> {
+    fn process(&mut self, partition: &InputPartition, record: Record<'_>) -> Result<(), StageError> {
         let Some(raw) = self.partitions.get_mut(partition) else { return Ok(()) };
         raw.process(&self.shared, partition, record, &mut self.emitter.deltas)
     }

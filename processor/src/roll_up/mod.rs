@@ -107,7 +107,7 @@ impl Stage for RollUp {
         Ok(())
     }
 
-    fn restored(&mut self, partition: &InputPartition, _now: EventTime) -> Result<(), StageError> {
+    fn restored(&mut self, partition: &InputPartition) -> Result<(), StageError> {
         let newest = self.restoring.remove(partition).unwrap_or_default();
         let Some(panes) = self.partitions.get_mut(partition) else { return Ok(()) };
         for (offset, value) in (0..).zip(newest.into_values()) {
@@ -128,13 +128,7 @@ impl Stage for RollUp {
         self.restoring.clear();
     }
 
-    fn process(
-        &mut self,
-        partition: &InputPartition,
-        record: Record<'_>,
-        _now: EventTime,
-        _output: &mut dyn Output,
-    ) -> Result<(), StageError> {
+    fn process(&mut self, partition: &InputPartition, record: Record<'_>) -> Result<(), StageError> {
         let (Some(panes), Some(value)) = (self.partitions.get_mut(partition), record.value) else {
             return Ok(());
         };

@@ -120,7 +120,7 @@ impl Worker {
         loop {
             let is_stopping = self.shutdown.is_cancelled();
             if !is_stopping {
-                self.gather(&consumer, &mut assignment, &mut transaction, interval)?;
+                self.gather(&consumer, &mut assignment, interval)?;
             }
             while let Some(event) = consumer.context().take() {
                 transaction.abort()?;
@@ -152,7 +152,6 @@ impl Worker {
         &mut self,
         consumer: &BaseConsumer<GroupContext>,
         assignment: &mut Assignment,
-        transaction: &mut Transaction,
         interval: Duration,
     ) -> Result<(), ProcessorError> {
         let until = Instant::now() + interval;
@@ -185,7 +184,7 @@ impl Worker {
                 key: message.key().unwrap_or_default(),
                 value: message.payload(),
             };
-            self.stage.process(&partition, record, EventTime::now(), transaction)?;
+            self.stage.process(&partition, record)?;
             *position = Position { next_offset: message.offset() + 1, silent_since: Instant::now() };
             assignment.has_progress = true;
             records += 1;

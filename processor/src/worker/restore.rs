@@ -118,7 +118,7 @@ impl<'w> Restorer<'w> {
                 return Ok(None);
             }
         }
-        stage.restored(partition, EventTime::now())?;
+        stage.restored(partition)?;
         tracing::info!(stage = stage.name(), %partition, next_offset, restored, "partition restored");
         Ok(Some(next_offset))
     }

@@ -98,7 +98,7 @@ impl Owner {
                         stage.look_back_at(&partition, record(offset, stored)).unwrap();
                     }
                 }
-                stage.restored(&partition, now).unwrap();
+                stage.restored(&partition).unwrap();
                 positions.insert(partition, next);
             }
         }
@@ -112,7 +112,7 @@ impl Owner {
             let waiting =
                 &log.partition(&partition.topic, partition.partition)[usize::try_from(*next).unwrap()..];
             for stored in waiting.iter().take(count) {
-                self.stage.process(partition, record(*next, stored), now, &mut pending).unwrap();
+                self.stage.process(partition, record(*next, stored)).unwrap();
                 *next += 1;
             }
             if waiting.len() <= count {
