@@ -1,7 +1,7 @@
 //! A macro that fills a `serde::Serializer` with methods that all return one error.
 //!
 //! Why it exists: `serde_avro_fast`, which encodes and decodes every event, needs a crate of this name, and the one on
-//! crates.io is LGPL-3.0-only. Cargo links it statically into a binary that is Apache-2.0, so `[patch.crates-io]` in the root
+//! the default registry is LGPL-3.0-only. Cargo links it statically into a binary that is Apache-2.0, so `[patch.crates-io]` in the root
 //! Cargo.toml puts this crate in its place. It was written from the calls in `serde_avro_fast` alone.
 //!
 //! Place in the flow: none at run time, it is expanded inside `serde_avro_fast`. Promise: each listed kind of value is
