@@ -29,6 +29,26 @@ pub struct SeriesKey {
 }
 
 impl SeriesKey {
+    /// The series of a metric and detail at one touchpoint, channel and device, given in this order.
+    #[must_use]
+    pub fn new(
+        tenant: &str,
+        metric: &str,
+        detail: &str,
+        [touchpoint, channel, device]: [&str; 3],
+    ) -> SeriesKey {
+        SeriesKey {
+            tenant: tenant.into(),
+            metric: metric.into(),
+            detail: detail.into(),
+            dimensions: Dimensions {
+                touchpoint: touchpoint.into(),
+                channel: channel.into(),
+                device: device.into(),
+            },
+        }
+    }
+
     /// Kafka key of the series' panes and windows: one owner sees all series of a tenant's metric together.
     #[must_use]
     pub fn partition_key(&self) -> String {

@@ -13,7 +13,7 @@ use touchstream_schemas::time::{EventTime, Millis};
 use super::deltas::{Deltas, Sign};
 use super::journeys::{Evaluation, Rules};
 use crate::cells::{Counts, ResponseCell};
-use crate::series::{Dimensions, SeriesKey};
+use crate::series::SeriesKey;
 
 /// What a conversation needs of an event (`ConversationPoint` in `schemas/avro/conversation_state.avsc`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -232,7 +232,7 @@ impl Rules for ConversationRules {
         for (index, cycle) in cycles.iter().enumerate() {
             let (Some(begin), Some(last)) = (cycle.points.first(), cycle.points.last()) else { continue };
             let breached_at = cycle.breach(self.first_response_slo, watermark).unwrap_or_else(|deadline| {
-                evaluation.deadline = Some(evaluation.deadline.map_or(deadline, |other| other.min(deadline)));
+                evaluation.wake_at(deadline);
                 None
             });
             let is_answerable = cycle.initiator() != "agent";
@@ -324,14 +324,6 @@ impl Rules for ConversationRules {
 }
 
 fn series(fact: &ConversationFact, detail: &str) -> SeriesKey {
-    SeriesKey {
-        tenant: fact.tenant.as_str().into(),
-        metric: metric::RESPONSE_TIMES.into(),
-        detail: detail.into(),
-        dimensions: Dimensions {
-            touchpoint: fact.touchpoint.as_str().into(),
-            channel: fact.channel.as_str().into(),
-            device: fact.device.as_str().into(),
-        },
-    }
+    let dimensions: [&str; 3] = [&fact.touchpoint, &fact.channel, &fact.device];
+    SeriesKey::new(&fact.tenant, metric::RESPONSE_TIMES, detail, dimensions)
 }

@@ -12,7 +12,7 @@ use touchstream_schemas::time::{EventTime, Millis};
 use super::deltas::{Deltas, Sign};
 use super::journeys::{Evaluation, Rules};
 use crate::cells::Counts;
-use crate::series::{Dimensions, SeriesKey};
+use crate::series::SeriesKey;
 
 /// The definition, with its configured constant.
 #[derive(Clone, Copy, Debug)]
@@ -112,16 +112,8 @@ impl Rules for AnswerRules {
             middle: i64::from((7..=8).contains(&score)),
             bottom: i64::from(score <= 6),
         };
-        let series = SeriesKey {
-            tenant: fact.tenant.as_str().into(),
-            metric: metric::NPS.into(),
-            detail: "".into(),
-            dimensions: Dimensions {
-                touchpoint: fact.touchpoint.as_str().into(),
-                channel: fact.channel.as_str().into(),
-                device: fact.device.as_str().into(),
-            },
-        };
+        let dimensions: [&str; 3] = [&fact.touchpoint, &fact.channel, &fact.device];
+        let series = SeriesKey::new(&fact.tenant, metric::NPS, "", dimensions);
         deltas.count(&series, fact.time, Counts::Scores(scores), sign);
     }
 

@@ -57,6 +57,13 @@ pub struct Evaluation<Fact> {
     pub repeated_transactions: i64,
 }
 
+impl<Fact> Evaluation<Fact> {
+    /// A fact may change when the watermark reaches `deadline`; the earliest such time is kept.
+    pub fn wake_at(&mut self, deadline: EventTime) {
+        self.deadline = Some(self.deadline.map_or(deadline, |other| other.min(deadline)));
+    }
+}
+
 /// State of one journey: what is kept in memory and in the changelog.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Journey<Point, Fact> {

@@ -23,7 +23,7 @@ use super::journeys::{Journey, Journeys};
 use super::watermark::PartitionWatermark;
 use crate::cells::Counts;
 use crate::metrics::Metrics;
-use crate::series::{Dimensions, SeriesKey};
+use crate::series::SeriesKey;
 use crate::stage::{Committed, InputPartition, Output, Record, StageError, base_revision};
 
 /// Days that a journey is kept beyond the lateness limit, so that a late event still meets it.
@@ -315,10 +315,5 @@ fn settle<R: FamilyOutput>(
 }
 
 fn quality_series(tenant: &str, family: Family) -> SeriesKey {
-    SeriesKey {
-        tenant: tenant.into(),
-        metric: metric::QUALITY.into(),
-        detail: family.name().into(),
-        dimensions: Dimensions { touchpoint: "".into(), channel: "".into(), device: "".into() },
-    }
+    SeriesKey::new(tenant, metric::QUALITY, family.name(), ["", "", ""])
 }

@@ -16,7 +16,7 @@ use touchstream_schemas::time::{EventTime, Millis};
 use super::deltas::{Deltas, Sign};
 use super::journeys::{Evaluation, Rules};
 use crate::cells::{CheckoutCell, Counts, NO_POSITION};
-use crate::series::{Dimensions, SeriesKey};
+use crate::series::SeriesKey;
 
 use attempt::Attempt;
 use point::Kind;
@@ -99,8 +99,7 @@ impl Rules for CheckoutRules {
             let outcome = match attempt.outcome(self, watermark) {
                 Ok(outcome) => Some(outcome),
                 Err(deadline) => {
-                    evaluation.deadline =
-                        Some(evaluation.deadline.map_or(deadline, |other| other.min(deadline)));
+                    evaluation.wake_at(deadline);
                     None
                 }
             };
@@ -167,14 +166,5 @@ fn attempt_id(key: &str, before: &[Attempt<'_>], attempt: &Attempt<'_>) -> Strin
 }
 
 fn series(fact: &CheckoutFact) -> SeriesKey {
-    SeriesKey {
-        tenant: fact.tenant.as_str().into(),
-        metric: metric::CHECKOUT.into(),
-        detail: "".into(),
-        dimensions: Dimensions {
-            touchpoint: fact.touchpoint.as_str().into(),
-            channel: fact.channel.as_str().into(),
-            device: fact.device.as_str().into(),
-        },
-    }
+    SeriesKey::new(&fact.tenant, metric::CHECKOUT, "", [&fact.touchpoint, &fact.channel, &fact.device])
 }
