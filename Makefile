@@ -35,7 +35,7 @@ dependencies: ## Check licences, bans and sources of all dependencies against de
 	./scripts/check-dependencies
 
 tests: ## Run all tests
-	$(CARGO) test --release --locked --workspace
+	$(CARGO) test --release --locked --workspace --no-fail-fast
 
 pin-parts: ## Renew the hashes of Kafka's jars and of the ClickHouse engine after a version was changed
 	./scripts/pin-parts

@@ -16,6 +16,13 @@ fn event(id: &str) -> String {
     format!(r#"{{"id":"{id}","type":"app.change","data":{{"name":"release"}}}}"#)
 }
 
+fn stands_still(process: Pid) -> bool {
+    std::fs::read_dir(format!("/proc/{process}/task")).unwrap().all(|task| {
+        let status = std::fs::read_to_string(task.unwrap().path().join("status")).unwrap();
+        status.lines().any(|line| line.starts_with("State:\tT"))
+    })
+}
+
 #[test]
 fn while_kafka_is_away_the_answer_is_503_and_afterwards_202_again() {
     let directory = tempfile::tempdir().unwrap();
@@ -30,6 +37,8 @@ fn while_kafka_is_away_the_answer_is_503_and_afterwards_202_again() {
 
     let pid = Pid::from_raw(i32::try_from(kafka.process().pid()).unwrap());
     kill(pid, Signal::SIGSTOP).unwrap();
+    // The signal is delivered later than the call returns: a thread still running could acknowledge one more event.
+    wait_for("every thread of Kafka to stand still", || stands_still(pid));
     let begun = Instant::now();
     let reply = post(server.address(), &format!("[{},3,{}]", event("lost-1"), event("lost-2")));
     let answer = reply.json();
