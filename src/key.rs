@@ -35,6 +35,15 @@ pub(crate) struct CreateOptions {
     /// Families that the key may send, separated by commas [default: all].
     #[arg(long, value_name = "F", value_delimiter = ',')]
     families: Vec<String>,
+    /// Events a second and instance that the key may send, 0 for no limit [default: as configured].
+    #[arg(long, value_name = "N")]
+    events_per_second: Option<u64>,
+    /// Bytes a second and instance, after decompression, 0 for no limit [default: as configured].
+    #[arg(long, value_name = "N")]
+    bytes_per_second: Option<u64>,
+    /// Seconds of these rates that may come at once [default: as configured].
+    #[arg(long, value_name = "N")]
+    burst_seconds: Option<u64>,
 }
 
 /// Makes the key.
@@ -47,6 +56,9 @@ pub(crate) async fn create(config: Option<&Path>, options: CreateOptions) -> Res
         browser: options.browser,
         origins: options.origin,
         families: options.families,
+        events_per_s: options.events_per_second,
+        bytes_per_s: options.bytes_per_second,
+        burst_s: options.burst_seconds,
         ..NewKey::default()
     };
     match create_key(&settings, new).await {

@@ -13,9 +13,10 @@ use touchstream_schemas::duplicates::EventKey;
 use touchstream_schemas::event::Family;
 use touchstream_schemas::time::EventTime;
 
+use crate::error::Refusal;
 use crate::keys::WriteKey;
 use crate::metrics::outcome;
-use crate::parse::{Entry, Format, ParseError, parse};
+use crate::parse::{Entry, Format, parse};
 use crate::problem::{Fault, Findings, Problem, code};
 use crate::publish::Receipt;
 use crate::quality::UNKNOWN_FAMILY;
@@ -40,6 +41,8 @@ pub(crate) struct Batch {
     pub(crate) queued: Vec<Queued>,
     /// Valid events for which the queue had no room.
     pub(crate) not_queued: Vec<usize>,
+    /// Valid events that have to wait for more important ones, by index and family.
+    pub(crate) shed: Vec<(usize, Family)>,
     pub(crate) findings: Findings,
     /// As JSON, when only this was asked for.
     pub(crate) dry_run: Option<Vec<Box<RawValue>>>,
@@ -104,7 +107,7 @@ impl Workspaces {
 }
 
 /// Takes a body up to the producer's queue.
-pub(crate) fn accept(ingest: &Ingest, arrival: &Arrival, body: &[u8]) -> Result<Batch, ParseError> {
+pub(crate) fn accept(ingest: &Ingest, arrival: &Arrival, body: &[u8]) -> Result<Batch, Refusal> {
     let mut workspace = ingest.workspaces.take();
     let batch = accept_in(&mut workspace, ingest, arrival, body);
     ingest.workspaces.give_back(workspace);
@@ -116,14 +119,18 @@ fn accept_in(
     ingest: &Ingest,
     arrival: &Arrival,
     body: &[u8],
-) -> Result<Batch, ParseError> {
-    let entries = parse(body, arrival.format, ingest.parse_limits)?;
+) -> Result<Batch, Refusal> {
+    let entries = parse(body, arrival.format, ingest.parse_limits)
+        .map_err(|error| Refusal::of_parsing(error, ingest.parse_limits.events))?;
+    ingest.limits.take(&arrival.key, entries.len(), body.len())?;
+    let shed = ingest.limits.admission.shed(&arrival.key, entries.iter().filter_map(type_of));
     let Workspace { arena, encoders, buffer } = workspace;
     let setting = Setting { rules: ingest.rules, key: &arrival.key, received_at: arrival.received_at, arena };
     let mut batch = Batch {
         receipt: (!arrival.dry_run).then(|| Receipt::new(entries.len())),
         queued: Vec::with_capacity(entries.len()),
         not_queued: Vec::new(),
+        shed: Vec::new(),
         findings: Findings::default(),
         dry_run: arrival.dry_run.then(Vec::new),
     };
@@ -148,6 +155,10 @@ fn accept_in(
             events.extend(serde_json::value::to_raw_value(&record).ok());
             continue;
         }
+        if shed[family as usize] {
+            batch.shed.push((index, family));
+            continue;
+        }
         let encoder = &mut encoders[family as usize];
         if let Err(error) = record.encode_into(encoder, buffer) {
             tracing::error!(%error, "a valid event does not fit its schema");
@@ -170,6 +181,14 @@ fn accept_in(
         receipt.close();
     }
     Ok(batch)
+}
+
+/// The type that an entry claims, without reading it whole.
+fn type_of<'b>(entry: &Entry<'b>) -> Option<&'b str> {
+    match entry {
+        Entry::Event(sent) => Some(sent.event_type?.get().trim_matches('"')),
+        _ => None,
+    }
 }
 
 fn queue(ingest: &Ingest, batch: &mut Batch, record: &Record<'_>, payload: &[u8], queued: Queued) {

@@ -1,6 +1,6 @@
 //! Whose request is it? Finds the write key and checks whether it may come this way.
 //!
-//! Route → **authenticate** → read body. Promise: no key and an unknown key get the same answer, and no key is logged.
+//! Route → **authenticate** → read body. Promise: no key and an unknown key get the same answer, guessing is slow, and no key is logged.
 
 use std::sync::Arc;
 
@@ -20,15 +20,16 @@ const KEY_BYTES: usize = 256;
 pub(crate) fn authenticate(ingest: &Ingest, parts: &Parts) -> Result<Arc<WriteKey>, Refusal> {
     let from_header = key_of_headers(&parts.headers);
     let in_url = from_header.is_none();
-    let presented = from_header.or_else(|| query_value(parts, "key")).ok_or(Refusal::Unauthorized)?;
+    let presented = from_header.or_else(|| query_value(parts, "key")).unwrap_or_default();
     if presented.is_empty() || presented.len() > KEY_BYTES {
-        return Err(Refusal::Unauthorized);
+        return ingest.limits.judge(parts, None);
     }
-    let Some(key) = ingest.keys.find(&presented) else {
+    let found = ingest.keys.find(&presented);
+    if found.is_none() && !ingest.keys.are_complete() {
         // A key that is not known *yet* must not be told that it is wrong: clients drop events at a 401.
-        let complete = ingest.keys.are_complete();
-        return Err(if complete { Refusal::Unauthorized } else { Refusal::Starting });
-    };
+        return Err(Refusal::Starting);
+    }
+    let key = ingest.limits.judge(parts, found)?;
     if in_url && !(key.browser || key.webhook) {
         return Err(Refusal::KeyNotForUrl);
     }

@@ -1,9 +1,11 @@
 //! What can go wrong: for the service as a whole, and for one request; the latter maps to a status in one place.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use axum::http::StatusCode;
 
+use crate::dialect::alias::AliasError;
 use crate::keys::StaticKeyError;
 use crate::parse::ParseError;
 use crate::problem::code;
@@ -23,6 +25,9 @@ pub enum IngestError {
     /// A key of the configuration cannot be read.
     #[error(transparent)]
     StaticKey(#[from] StaticKeyError),
+    /// A table of names cannot be used.
+    #[error(transparent)]
+    Aliases(#[from] AliasError),
     /// The address for clients cannot be used.
     #[error("failed to listen on {address} (ingest.listen): {source}")]
     Listen {
@@ -34,6 +39,9 @@ pub enum IngestError {
     /// The admin port cannot be used.
     #[error(transparent)]
     Admin(#[from] touchstream_runtime::admin::AdminError),
+    /// The trusted proxies cannot be understood.
+    #[error(transparent)]
+    Proxies(#[from] crate::limit::client_address::ProxyError),
     /// The producer or consumer cannot be created.
     #[error("failed to set up the Kafka client: {0}")]
     Kafka(#[from] rdkafka::error::KafkaError),
@@ -78,8 +86,12 @@ pub(crate) enum Refusal {
     BodyTimeout,
     /// Nothing could be parsed.
     Parse(ParseError),
-    /// Too much is going on.
+    /// Too much is going on, and most of it by this key.
     Busy,
+    /// The key has used up what it may send.
+    RateLimited { retry_after: Duration },
+    /// Too many failed authentications from this address.
+    TooManyFailures { retry_after: Duration },
     /// The write keys were not read yet.
     Starting,
     /// No such path.
@@ -96,9 +108,32 @@ pub(crate) struct Explanation {
     pub(crate) message: Cow<'static, str>,
     pub(crate) limit: Option<usize>,
     pub(crate) place: Option<(usize, usize)>,
+    /// When to come again; every 429 and 503 has it.
+    pub(crate) retry_after: Option<Duration>,
 }
 
+/// When to come again if nothing better is known.
+pub(crate) const SOON: Duration = Duration::from_secs(1);
+
 impl Refusal {
+    /// The refusal of a body that cannot be parsed.
+    pub(crate) fn of_parsing(error: ParseError, limit: usize) -> Refusal {
+        match error {
+            ParseError::TooManyEvents => Refusal::TooManyEvents { limit },
+            syntax @ ParseError::Syntax { .. } => Refusal::Parse(syntax),
+        }
+    }
+
+    /// The bounded name of a limit that was met, for metrics.
+    pub(crate) fn limit_met(&self) -> Option<&'static str> {
+        match self {
+            Refusal::Busy => Some("busy"),
+            Refusal::RateLimited { .. } => Some("key_rate"),
+            Refusal::TooManyFailures { .. } => Some("auth_failures"),
+            _ => None,
+        }
+    }
+
     /// Status, code and words; the only place that decides them.
     pub(crate) fn explain(self) -> Explanation {
         let plain = |status, code, message: &'static str| Explanation {
@@ -107,6 +142,7 @@ impl Refusal {
             message: Cow::Borrowed(message),
             limit: None,
             place: None,
+            retry_after: (status == StatusCode::SERVICE_UNAVAILABLE).then_some(SOON),
         };
         match self {
             Refusal::Unauthorized => plain(
@@ -167,6 +203,7 @@ impl Refusal {
                 message: Cow::Owned(message),
                 limit: None,
                 place: Some((line, column)),
+                retry_after: None,
             },
             Refusal::Parse(ParseError::TooManyEvents) => plain(
                 StatusCode::PAYLOAD_TOO_LARGE,
@@ -176,8 +213,25 @@ impl Refusal {
             Refusal::Busy => plain(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "busy",
-                "too many large requests at once; nothing was stored, send it again",
+                "too much at once, and most of it by this key; nothing was stored, send it again",
             ),
+            Refusal::RateLimited { retry_after } => Explanation {
+                retry_after: Some(retry_after),
+                ..plain(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    "rate_limited",
+                    "this write key sends more events or bytes a second than it may; nothing was stored, send it again after the \
+                     seconds in Retry-After",
+                )
+            },
+            Refusal::TooManyFailures { retry_after } => Explanation {
+                retry_after: Some(retry_after),
+                ..plain(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    "too_many_failures",
+                    "too many requests without a valid write key from this address; try again after the seconds in Retry-After",
+                )
+            },
             Refusal::Starting => plain(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "starting",

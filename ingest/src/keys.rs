@@ -15,6 +15,8 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use touchstream_schemas::event::Family;
 
+use crate::limit::admission::Work;
+use crate::limit::{KeyBuckets, OwnLimits};
 use crate::pseudonym::Pseudonyms;
 
 /// SHA-256 of a write key.
@@ -49,6 +51,13 @@ pub(crate) struct StoredKey {
     pub(crate) families: Vec<String>,
     pub(crate) legal_basis: LegalBasis,
     pub(crate) created_at: String,
+    /// Limits of its own, instead of those of the settings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) events_per_s: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) bytes_per_s: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) burst_s: Option<u64>,
 }
 
 /// What a write key allows.
@@ -61,6 +70,12 @@ pub(crate) struct WriteKey {
     pub(crate) origins: Vec<String>,
     pub(crate) legal_basis: LegalBasis,
     pub(crate) pseudonyms: Pseudonyms,
+    pub(crate) own_limits: OwnLimits,
+    pub(crate) buckets: KeyBuckets,
+    /// What of it is in flight.
+    pub(crate) work: Work,
+    /// Made up by a person, and short: guesses at it must be slow.
+    pub(crate) guessable: bool,
     families: [bool; 4],
 }
 
@@ -72,6 +87,14 @@ impl WriteKey {
         WriteKey {
             pseudonyms: Pseudonyms::new(secret, &stored.tenant),
             families: Family::ALL.map(allowed),
+            own_limits: OwnLimits {
+                events_per_s: stored.events_per_s,
+                bytes_per_s: stored.bytes_per_s,
+                burst_s: stored.burst_s,
+            },
+            buckets: KeyBuckets::default(),
+            work: Work::default(),
+            guessable: false,
             tenant: stored.tenant.into(),
             source: stored.source,
             browser: stored.browser,
@@ -91,6 +114,9 @@ impl WriteKey {
         self.origins.is_empty() || origin.is_some_and(|origin| self.origins.iter().any(|one| one == origin))
     }
 }
+
+/// Configured keys of this length and longer are taken for random ones.
+const RANDOM_KEY_BYTES: usize = 32;
 
 /// SHA-256 of a key.
 pub(crate) fn hash(key: &str) -> KeyHash {
@@ -135,8 +161,13 @@ impl Keys {
                 families: Vec::new(),
                 legal_basis: LegalBasis::Contract,
                 created_at: String::new(),
+                events_per_s: None,
+                bytes_per_s: None,
+                burst_s: None,
             };
-            keys.configured.insert(hash(key), Arc::new(WriteKey::new(stored, secret)));
+            let guessable = key.len() < RANDOM_KEY_BYTES;
+            let write_key = WriteKey { guessable, ..WriteKey::new(stored, secret) };
+            keys.configured.insert(hash(key), Arc::new(write_key));
         }
         Ok(keys)
     }
@@ -207,6 +238,9 @@ mod tests {
             families: vec!["feedback".to_owned()],
             legal_basis: LegalBasis::Consent,
             created_at: String::new(),
+            events_per_s: None,
+            bytes_per_s: None,
+            burst_s: None,
         };
         keys.put(hash("new"), Some(WriteKey::new(stored, "secret")));
         let found = keys.find("new").expect("it was added");

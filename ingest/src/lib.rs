@@ -1,6 +1,6 @@
 //! Ingest: touchpoint events come in by HTTP, are validated, and are answered with 202 once Kafka has them.
 //!
-//! One request's way: [`listen`] → [`route`] → [`authenticate`] → [`read_body`] (admission, time and size limits) → [`accept`]:
+//! One request's way: [`listen`] → [`route`] → [`authenticate`] → [`read_body`] (time and size; who waits: [`limit`]) → [`accept`]:
 //! [`parse`] → [`validate`] (by the [`catalogue`]) → [`record`] (privacy) → Avro → [`publish`] → [`respond`]. Beside it: [`keys`]
 //! follows the topic of write keys, [`quality`] counts what was answered.
 //!
@@ -11,6 +11,7 @@ mod authenticate;
 mod catalogue;
 mod error;
 mod keys;
+mod limit;
 mod listen;
 mod mask;
 mod metrics;
@@ -31,4 +32,5 @@ mod validate;
 pub use error::IngestError;
 pub use keys::create::{CreateKeyError, NewKey, create_key};
 pub use keys::{LegalBasis, StaticKeyError};
+pub use limit::client_address::ProxyError;
 pub use serve::serve;

@@ -26,14 +26,19 @@ use touchstream_runtime::shutdown::Shutdown;
 use tower::ServiceExt;
 
 use self::deadline::{Phases, WatchedStream};
+use crate::limit::client_address::{Peer, TrustedProxies};
+use crate::limit::connections::ConnectionCounts;
 use crate::metrics::Metrics;
 
 pub(crate) use self::linger::LONGEST_LINGER;
 
 /// Limits of connections.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ConnectionLimits {
     pub(crate) connections: usize,
+    /// Places of each client; trusted proxies, which bring many clients, need none.
+    pub(crate) by_address: ConnectionCounts,
+    pub(crate) proxies: TrustedProxies,
     pub(crate) header_bytes: usize,
     pub(crate) header_timeout: Duration,
     pub(crate) idle_timeout: Duration,
@@ -72,8 +77,8 @@ pub(crate) async fn listen(
             () = shutdown.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
-        let stream = match accepted {
-            Ok((stream, _address)) => stream,
+        let (stream, peer) = match accepted {
+            Ok((stream, address)) => (stream, address.ip()),
             Err(error) => {
                 // Out of descriptors, most likely: others must close first.
                 tracing::warn!(%error, "accepting a connection failed");
@@ -86,13 +91,20 @@ pub(crate) async fn listen(
             refuse(stream);
             continue;
         };
+        let place = if limits.proxies.trusts(peer) { None } else { Some(limits.by_address.enter(peer)) };
+        if matches!(place, Some(None)) {
+            metrics.limited.with_label_values(&["address_connections"]).inc();
+            refuse(stream);
+            continue;
+        }
         let (http, router, shutdown, open) =
             (http.clone(), router.clone(), shutdown.clone(), metrics.connections.clone());
+        let times = Times { header: limits.header_timeout, idle: limits.idle_timeout, linger: limits.linger };
         connections.spawn(async move {
             open.inc();
-            serve_connection(stream, &http, router, limits, shutdown).await;
+            serve_connection(stream, Peer(peer), &http, router, times, shutdown).await;
             open.dec();
-            drop(slot);
+            drop((slot, place));
         });
     }
     drop(listener);
@@ -111,20 +123,30 @@ fn refuse(stream: TcpStream) {
     }
 }
 
+/// Deadlines of one connection.
+#[derive(Clone, Copy, Debug)]
+struct Times {
+    header: Duration,
+    idle: Duration,
+    linger: Duration,
+}
+
 async fn serve_connection(
     stream: TcpStream,
+    peer: Peer,
     http: &http1::Builder,
     router: Router,
-    limits: ConnectionLimits,
+    times: Times,
     shutdown: Shutdown,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection was gone before it was served");
         return;
     }
-    let phases = Arc::new(Phases::new(limits.header_timeout, limits.idle_timeout));
+    let phases = Arc::new(Phases::new(times.header, times.idle));
     let in_service = Arc::clone(&phases);
-    let service = service_fn(move |request: Request<Incoming>| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
         let (router, phases) = (router.clone(), Arc::clone(&in_service));
         async move {
             phases.request_begins();
@@ -135,7 +157,7 @@ async fn serve_connection(
     });
     let mut stream = WatchedStream::new(TokioIo::new(stream), Arc::clone(&phases));
     if run(http.serve_connection(&mut stream, service), &phases, &shutdown).await == Ended::ByItself {
-        linger::linger(stream.into_inner().into_inner(), limits.linger).await;
+        linger::linger(stream.into_inner().into_inner(), times.linger).await;
     }
 }
 

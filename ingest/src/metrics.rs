@@ -19,6 +19,9 @@ pub(crate) struct Metrics {
     pub(crate) ack_seconds: Histogram,
     pub(crate) connections: IntGauge,
     pub(crate) connections_refused: IntCounter,
+    pub(crate) limited: IntCounterVec,
+    pub(crate) shed: IntCounterVec,
+    pub(crate) bytes_in_flight: IntGauge,
     pub(crate) quality_dropped: IntCounter,
 }
 
@@ -62,6 +65,24 @@ impl Metrics {
                 "touchstream_ingest_connections_refused_total",
                 "Connections closed at once because the limit was reached.",
             )?,
+            limited: IntCounterVec::new(
+                Opts::new(
+                    "touchstream_ingest_limited_total",
+                    "Requests and connections refused by a limit: key_rate and auth_failures (429), busy (503), address_connections.",
+                ),
+                &["limit"],
+            )?,
+            shed: IntCounterVec::new(
+                Opts::new(
+                    "touchstream_ingest_shed_events_total",
+                    "Valid events that were answered 503 in retry because more important ones needed the room, by family.",
+                ),
+                &["family"],
+            )?,
+            bytes_in_flight: IntGauge::new(
+                "touchstream_ingest_in_flight_bytes",
+                "Bytes of requests between their first byte and their answer; ingest.queue_bytes is the budget.",
+            )?,
             quality_dropped: IntCounter::new(
                 "touchstream_ingest_quality_dropped_total",
                 "Data quality counts that were dropped because too many series were held.",
@@ -73,6 +94,9 @@ impl Metrics {
         registry.register(Box::new(metrics.ack_seconds.clone()))?;
         registry.register(Box::new(metrics.connections.clone()))?;
         registry.register(Box::new(metrics.connections_refused.clone()))?;
+        registry.register(Box::new(metrics.limited.clone()))?;
+        registry.register(Box::new(metrics.shed.clone()))?;
+        registry.register(Box::new(metrics.bytes_in_flight.clone()))?;
         registry.register(Box::new(metrics.quality_dropped.clone()))?;
         Ok(metrics)
     }

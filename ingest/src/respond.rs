@@ -75,7 +75,7 @@ fn status_of(answer: &Answer<'_>) -> StatusCode {
 
 /// The answer to a request that is refused as a whole.
 pub(crate) fn refuse(refusal: Refusal) -> Response<Body> {
-    let Explanation { status, code, message, limit, place } = refusal.explain();
+    let Explanation { status, code, message, limit, place, retry_after } = refusal.explain();
     let body = RefusalBody {
         code,
         message: &message,
@@ -87,13 +87,17 @@ pub(crate) fn refuse(refusal: Refusal) -> Response<Body> {
     let extra: Option<(HeaderName, HeaderValue)> = match status {
         StatusCode::UNAUTHORIZED => Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
         StatusCode::METHOD_NOT_ALLOWED => Some((header::ALLOW, HeaderValue::from_static("POST, OPTIONS"))),
-        StatusCode::SERVICE_UNAVAILABLE => Some((header::RETRY_AFTER, RETRY_AFTER)),
         // What is left of the body is not worth reading.
         StatusCode::REQUEST_TIMEOUT => Some((header::CONNECTION, HeaderValue::from_static("close"))),
         _ => None,
     };
     if let Some((name, value)) = extra {
         response.headers_mut().insert(name, value);
+    }
+    if let Some(wait) = retry_after {
+        // Whole seconds, rounded up: coming a moment too early would be refused again.
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
     }
     response
 }

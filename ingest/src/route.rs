@@ -61,8 +61,11 @@ async fn events(State(ingest): State<Arc<Ingest>>, request: Request) -> Response
         }
         .and_then(|origin| HeaderValue::from_str(origin).ok());
         let mut response = match key {
-            Ok(key) => take_events(&ingest, &parts, body, key).await.unwrap_or_else(respond::refuse),
-            Err(refusal) => respond::refuse(refusal),
+            Ok(key) => {
+                let taken = take_events(&ingest, &parts, body, key).await;
+                taken.unwrap_or_else(|refusal| refuse(&ingest, refusal))
+            }
+            Err(refusal) => refuse(&ingest, refusal),
         };
         if let Some(origin) = allowed_origin {
             response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
@@ -73,6 +76,14 @@ async fn events(State(ingest): State<Arc<Ingest>>, request: Request) -> Response
         respond::refuse(Refusal::Method)
     };
     counted(&ingest, response)
+}
+
+/// Refuses, and counts the limit that was met.
+fn refuse(ingest: &Ingest, refusal: Refusal) -> Response<Body> {
+    if let Some(limit) = refusal.limit_met() {
+        ingest.metrics.limited.with_label_values(&[limit]).inc();
+    }
+    respond::refuse(refusal)
 }
 
 fn counted(ingest: &Ingest, response: Response<Body>) -> Response<Body> {
@@ -88,7 +99,8 @@ fn preflight(ingest: &Ingest, parts: &request::Parts) -> Response<Body> {
     headers.insert(header::VARY, HeaderValue::from_static("Origin"));
     let page = origin(&parts.headers);
     let key = query_value(parts, "key").and_then(|key| ingest.keys.find(&key));
-    let refused = key.is_some_and(|key| !key.browser || !key.allows_origin(page));
+    // A key that is not for browsers is treated as an unknown one, or this would tell which keys exist.
+    let refused = key.is_some_and(|key| key.browser && !key.allows_origin(page));
     let Some(page) = page.filter(|_| !refused).and_then(|page| HeaderValue::from_str(page).ok()) else {
         return response;
     };
@@ -111,27 +123,23 @@ async fn take_events(
     let format = read_body::format(&parts.headers)?;
     let encoding = read_body::encoding(&parts.headers)?;
     let received_at = EventTime::now();
-    let body = read_body::read(&ingest.body_limits, &parts.headers, encoding, body).await?;
+    let mut hold = ingest.limits.enter(&key)?;
+    let body = read_body::read(&ingest.body_limits, &mut hold, &parts.headers, encoding, body).await?;
     let dry_run = query_value(parts, "dry_run").is_some_and(|value| value == "1" || value == "true");
     let arrival = Arrival { key, format, received_at, dry_run };
 
     let begun = tokio::time::Instant::now();
-    let batch = if body.bytes.len() <= INLINE_BYTES {
-        accept(ingest, &arrival, &body.bytes)
+    let batch = if body.len() <= INLINE_BYTES {
+        accept(ingest, &arrival, &body)
     } else {
-        let (ingest, arrival, bytes) = (Arc::clone(ingest), arrival.clone(), body.bytes.clone());
+        let (ingest, arrival, bytes) = (Arc::clone(ingest), arrival.clone(), body.clone());
         let worked = tokio::task::spawn_blocking(move || accept(&ingest, &arrival, &bytes)).await;
         worked.map_err(|error| {
             tracing::error!(%error, "working on a body failed");
             Refusal::Busy
         })?
     };
-    let batch = batch.map_err(|error| match error {
-        crate::parse::ParseError::TooManyEvents => {
-            Refusal::TooManyEvents { limit: ingest.parse_limits.events }
-        }
-        syntax @ crate::parse::ParseError::Syntax { .. } => Refusal::Parse(syntax),
-    })?;
+    let batch = batch?;
     if let Some(receipt) = &batch.receipt {
         // With a full queue nobody is helped by waiting for the rest: all of it is asked for again.
         if batch.not_queued.is_empty() && !batch.queued.is_empty() {
@@ -160,6 +168,12 @@ fn settle(ingest: &Ingest, arrival: &Arrival, batch: &Batch) -> Response<Body> {
     }
     let receipt = batch.receipt.as_ref();
     let is_durable = |entry: usize| receipt.is_some_and(|receipt| receipt.is_delivered(entry));
+    for (index, family) in &batch.shed {
+        retry.push(*index);
+        counts[*family as usize][2] += 1;
+        ingest.metrics.shed.with_label_values(&[family.name()]).inc();
+    }
+    retry.sort_unstable();
     ingest.recent.note(
         batch
             .queued

@@ -18,9 +18,12 @@ use touchstream_schemas::time::Millis;
 use touchstream_schemas::topics::Topics;
 
 use crate::accept::Workspaces;
+use crate::dialect::alias::Aliases;
 use crate::error::IngestError;
 use crate::keys::Keys;
 use crate::keys::follow::{self, Follower};
+use crate::limit::Limits;
+use crate::limit::connections::ConnectionCounts;
 use crate::listen::{ConnectionLimits, LONGEST_LINGER, listen};
 use crate::metrics::Metrics;
 use crate::parse::ParseLimits;
@@ -46,8 +49,10 @@ const WATCH_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(crate) struct Ingest {
     pub(crate) rules: Rules,
+    pub(crate) aliases: Aliases,
     pub(crate) parse_limits: ParseLimits,
     pub(crate) body_limits: BodyLimits,
+    pub(crate) limits: Limits,
     pub(crate) ack_timeout: Duration,
     pub(crate) keys: Arc<Keys>,
     pub(crate) readiness: Readiness,
@@ -83,12 +88,10 @@ pub async fn serve(settings: &Settings, shutdown: Shutdown) -> Result<(), Ingest
             future_tolerance: Millis(options.future_tolerance_s.saturating_mul(1_000)),
             keep_agent_ids: options.agent_ids,
         },
+        aliases: Aliases::load(&options.alias_file)?,
         parse_limits: ParseLimits { events: options.max_events, depth: options.max_json_depth },
-        body_limits: BodyLimits::new(
-            options.max_body_bytes,
-            Duration::from_millis(options.body_timeout_ms),
-            options.queue_bytes,
-        ),
+        body_limits: BodyLimits::new(options.max_body_bytes, Duration::from_millis(options.body_timeout_ms)),
+        limits: Limits::new(options)?,
         ack_timeout: Duration::from_millis(options.ack_timeout_ms),
         keys: Arc::clone(&keys),
         readiness: readiness.clone(),
@@ -115,6 +118,8 @@ pub async fn serve(settings: &Settings, shutdown: Shutdown) -> Result<(), Ingest
 
     let limits = ConnectionLimits {
         connections: options.max_connections,
+        by_address: ConnectionCounts::new(options.max_connections_per_address),
+        proxies: ingest.limits.proxies.clone(),
         header_bytes: options.max_header_bytes,
         header_timeout: Duration::from_millis(options.header_timeout_ms),
         idle_timeout: Duration::from_millis(options.idle_timeout_ms),
@@ -211,7 +216,11 @@ async fn send_quality(ingest: Arc<Ingest>, framing: Framing, shutdown: Shutdown)
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return encoder,
-            _ = ticks.tick() => ingest.quality.send(&ingest.publisher, &mut encoder),
+            _ = ticks.tick() => {
+                let in_flight = ingest.limits.admission.bytes_in_flight();
+                ingest.metrics.bytes_in_flight.set(i64::try_from(in_flight).unwrap_or(i64::MAX));
+                ingest.quality.send(&ingest.publisher, &mut encoder);
+            }
         }
     }
 }

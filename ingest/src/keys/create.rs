@@ -37,6 +37,12 @@ pub struct NewKey {
     pub families: Vec<String>,
     /// None: consent for browser keys, else contract.
     pub legal_basis: Option<LegalBasis>,
+    /// Events a second, instead of the limit of the settings; 0: no limit.
+    pub events_per_s: Option<u64>,
+    /// Bytes a second, after decompression, instead of the limit of the settings; 0: no limit.
+    pub bytes_per_s: Option<u64>,
+    /// Seconds of its rate that may come at once, instead of those of the settings.
+    pub burst_s: Option<u64>,
 }
 
 /// Why no key was made.
@@ -85,6 +91,9 @@ pub async fn create_key(settings: &Settings, new: NewKey) -> Result<String, Crea
         families: new.families,
         legal_basis: new.legal_basis.unwrap_or(default_basis),
         created_at: jiff::Timestamp::now().to_string(),
+        events_per_s: new.events_per_s,
+        bytes_per_s: new.bytes_per_s,
+        burst_s: new.burst_s,
     };
     let value = serde_json::to_vec(&stored).expect("texts and flags are always JSON");
     let topic = Topics::new(&settings.kafka.topic_prefix).keys();

@@ -23,6 +23,9 @@ fn key(legal_basis: LegalBasis) -> WriteKey {
         families: Vec::new(),
         legal_basis,
         created_at: String::new(),
+        events_per_s: None,
+        bytes_per_s: None,
+        burst_s: None,
     };
     WriteKey::new(stored, "a secret of the tests")
 }

@@ -91,6 +91,7 @@ pub fn load(file: Option<&Path>) -> Result<Loaded, SettingsError> {
         .try_parsing(true)
         .list_separator(",")
         .with_list_parse_key("ingest.static_keys")
+        .with_list_parse_key("ingest.trusted_proxies")
         .with_list_parse_key("metrics.steps");
     let layers = builder.add_source(environment).build().map_err(parse_error)?;
 

@@ -110,6 +110,18 @@ section! {
         skew_tolerance_s: i64,
         future_tolerance_s: i64,
         agent_ids: bool,
+        alias_file: String,
+        key_events_per_s: u64,
+        key_bytes_per_s: u64,
+        browser_key_events_per_s: u64,
+        browser_key_bytes_per_s: u64,
+        key_burst_s: u64,
+        auth_failures_per_min: u64,
+        max_connections_per_address: usize,
+        trusted_proxies: Vec<String>,
+        proxy_header: String,
+        honour_sec_gpc: bool,
+        honour_dnt: bool,
     }
 }
 
@@ -125,6 +137,7 @@ section! {
         idle_after_s: i64,
         lateness_days: i64,
         refresh_ms: i64,
+        touchpoints_file: String,
     }
 }
 
