@@ -10,6 +10,7 @@ use touchstream_runtime::admin::{self, Readiness};
 use touchstream_runtime::settings::{self, Settings};
 use touchstream_runtime::shutdown::{self, Shutdown};
 use touchstream_runtime::telemetry;
+use touchstream_runtime::touchpoints::Touchpoints;
 
 use crate::error::{CommandError, failed};
 
@@ -28,7 +29,9 @@ pub(crate) async fn ingest(config: Option<&Path>) -> Result<(), CommandError> {
 /// `touchstream processor`.
 pub(crate) async fn processor(config: Option<&Path>) -> Result<(), CommandError> {
     let (settings, shutdown) = start(config)?;
-    touchstream_processor::serve(&settings, shutdown).await.map_err(failed)
+    let file = &settings.processor.touchpoints_file;
+    let touchpoints = Touchpoints::load(file).map_err(|error| CommandError::Usage(error.into()))?;
+    touchstream_processor::serve(&settings, touchpoints, shutdown).await.map_err(failed)
 }
 
 /// `touchstream sink`.

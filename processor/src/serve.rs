@@ -1,5 +1,6 @@
 //! The service: one thread per stage, and the admin port.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::Registry;
@@ -8,6 +9,7 @@ use touchstream_runtime::admin::{self, Readiness};
 use touchstream_runtime::kafka;
 use touchstream_runtime::settings::Settings;
 use touchstream_runtime::shutdown::Shutdown;
+use touchstream_runtime::touchpoints::Touchpoints;
 use touchstream_schemas::event::Family;
 use touchstream_schemas::topics::Topics;
 
@@ -21,11 +23,16 @@ use crate::worker::Worker;
 /// Longest wait for Kafka at the start.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(30);
 
-/// Runs both stages until shutdown.
+/// Runs both stages until shutdown; `touchpoints` is what `processor.touchpoints_file` says.
 ///
 /// # Errors
 /// When the admin port, the topics or the threads are not to be had; later errors lead back to the last commit.
-pub async fn serve(settings: &Settings, shutdown: Shutdown) -> Result<(), ProcessorError> {
+pub async fn serve(
+    settings: &Settings,
+    touchpoints: Touchpoints,
+    shutdown: Shutdown,
+) -> Result<(), ProcessorError> {
+    let touchpoints = Arc::new(touchpoints);
     let registry = Registry::new();
     let metrics = Metrics::register(&registry).expect("the registry is new");
     let readiness = Readiness::default();
@@ -43,8 +50,8 @@ pub async fn serve(settings: &Settings, shutdown: Shutdown) -> Result<(), Proces
     };
     let (raw, panes) = (counts[..counts.len() - 1].iter().sum(), counts[counts.len() - 1]);
     let stages: [Box<dyn Stage>; 2] = [
-        Box::new(Measure::new(settings, panes, metrics.clone())),
-        Box::new(RollUp::new(settings, raw, metrics.clone())),
+        Box::new(Measure::new(settings, touchpoints.clone(), panes, metrics.clone())),
+        Box::new(RollUp::new(settings, touchpoints, raw, metrics.clone())),
     ];
     let mut threads = Vec::new();
     for stage in stages {

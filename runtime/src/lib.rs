@@ -10,3 +10,4 @@ pub mod secret;
 pub mod settings;
 pub mod shutdown;
 pub mod telemetry;
+pub mod touchpoints;

@@ -14,8 +14,10 @@ mod partition;
 pub mod watermark;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use touchstream_runtime::settings::Settings;
+use touchstream_runtime::touchpoints::Touchpoints;
 use touchstream_schemas::duplicates::DuplicateLimits;
 use touchstream_schemas::event::Family;
 use touchstream_schemas::time::{EventTime, Millis};
@@ -41,10 +43,15 @@ pub struct Measure {
 impl Measure {
     /// A measuring stage without partitions. `pane_partitions` is the number of partitions of the panes topic.
     #[must_use]
-    pub fn new(settings: &Settings, pane_partitions: i32, metrics: Metrics) -> Measure {
+    pub fn new(
+        settings: &Settings,
+        touchpoints: Arc<Touchpoints>,
+        pane_partitions: i32,
+        metrics: Metrics,
+    ) -> Measure {
         let topics = Topics::new(&settings.kafka.topic_prefix);
         Measure {
-            shared: Shared::new(settings, metrics),
+            shared: Shared::new(settings, touchpoints, metrics),
             emitter: Emitter::new(topics.clone(), pane_partitions),
             topics,
             partitions: BTreeMap::new(),

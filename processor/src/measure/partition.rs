@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use touchstream_runtime::settings::{ProcessorSettings, Settings};
+use touchstream_runtime::touchpoints::Touchpoints;
 use touchstream_schemas::avro;
 use touchstream_schemas::codec::{DecodeError, Decoder};
 use touchstream_schemas::duplicates::{DuplicateLimits, DuplicateWindow, EventKey};
@@ -34,6 +35,7 @@ const KEPT_BEYOND_LATENESS_DAYS: i64 = 8;
 pub(super) struct Shared {
     pub(super) duplicate_limits: DuplicateLimits,
     pub(super) metrics: Metrics,
+    pub(super) touchpoints: Arc<Touchpoints>,
     processor: ProcessorSettings,
     decoder: Decoder,
     topics: Topics,
@@ -44,7 +46,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(settings: &Settings, metrics: Metrics) -> Shared {
+    pub(super) fn new(settings: &Settings, touchpoints: Arc<Touchpoints>, metrics: Metrics) -> Shared {
         let mut schemas: Vec<_> = Family::ALL.into_iter().map(avro::of_family).collect();
         schemas.extend([&avro::CHECKOUT_STATE, &avro::CONVERSATION_STATE, &avro::ANSWER_STATE]);
         Shared {
@@ -53,6 +55,7 @@ impl Shared {
                 records: settings.metrics.duplicate_records,
             },
             metrics,
+            touchpoints,
             decoder: Decoder::new(&schemas)
                 .with_registry(SchemaRegistry::configured(&settings.schemas.registry_url)),
             topics: Topics::new(&settings.kafka.topic_prefix),

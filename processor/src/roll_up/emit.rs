@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use touchstream_runtime::settings::MetricSettings;
+use touchstream_runtime::touchpoints::Touchpoints;
 use touchstream_schemas::avro;
 use touchstream_schemas::codec::{Encoder, Framing};
 use touchstream_schemas::minutes::{Minute, span};
@@ -28,6 +30,7 @@ pub(super) struct Emitter {
     window: Encoder,
     buffer: Vec<u8>,
     first_response_slo_ms: i64,
+    touchpoints: Arc<Touchpoints>,
     metrics: Metrics,
 }
 
@@ -61,7 +64,12 @@ pub(super) struct Sending<'a> {
 }
 
 impl Emitter {
-    pub(super) fn new(topics: &Topics, settings: &MetricSettings, metrics: Metrics) -> Emitter {
+    pub(super) fn new(
+        topics: &Topics,
+        settings: &MetricSettings,
+        touchpoints: Arc<Touchpoints>,
+        metrics: Metrics,
+    ) -> Emitter {
         Emitter {
             minutes_topic: topics.minutes(),
             windows_topic: topics.windows(),
@@ -69,15 +77,18 @@ impl Emitter {
             window: Encoder::new(&avro::WINDOW, Framing::SingleObject),
             buffer: Vec::new(),
             first_response_slo_ms: settings.slo_first_response_s * 1_000,
+            touchpoints,
             metrics,
         }
     }
 
     fn response(&self, key: &SeriesKey, cell: &ResponseCell, now: NowIn<'_>) -> ResponseWindow {
         let has_slo = &*key.detail == response::FIRST_RESPONSE_CUSTOMER;
+        let own = self.touchpoints.touchpoint(&key.tenant, &key.dimensions.touchpoint);
+        let own = own.and_then(|touchpoint| touchpoint.slo_first_response_s).map(|seconds| seconds * 1_000);
         ResponseWindow {
             durations: cell.durations.percentiles(),
-            slo_ms: has_slo.then_some(self.first_response_slo_ms),
+            slo_ms: has_slo.then_some(own.unwrap_or(self.first_response_slo_ms)),
             breached: has_slo.then_some(cell.breached),
             waiting: now.is_shown.then(|| now.steps.values().sum()),
         }

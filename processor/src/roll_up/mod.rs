@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use touchstream_runtime::settings::Settings;
+use touchstream_runtime::touchpoints::Touchpoints;
 use touchstream_schemas::avro;
 use touchstream_schemas::codec::Decoder;
 use touchstream_schemas::duplicates::DuplicateLimits;
@@ -46,10 +47,15 @@ pub struct RollUp {
 impl RollUp {
     /// A rolling-up stage without partitions. `raw_partitions` is the number of partitions of all raw topics together.
     #[must_use]
-    pub fn new(settings: &Settings, raw_partitions: i32, metrics: Metrics) -> RollUp {
+    pub fn new(
+        settings: &Settings,
+        touchpoints: Arc<Touchpoints>,
+        raw_partitions: i32,
+        metrics: Metrics,
+    ) -> RollUp {
         let topics = Topics::new(&settings.kafka.topic_prefix);
         RollUp {
-            emitter: Emitter::new(&topics, &settings.metrics, metrics),
+            emitter: Emitter::new(&topics, &settings.metrics, touchpoints, metrics),
             topics,
             decoder: Decoder::new(&[&avro::PANE, &avro::WATERMARK, &avro::MINUTE]),
             refresh: Millis(settings.processor.refresh_ms),

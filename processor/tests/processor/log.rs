@@ -1,6 +1,7 @@
 //! An in-memory Kafka for the stages: logs, transactions that are applied whole or not at all, and owners that die.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use prometheus::Registry;
 use touchstream_processor::Metrics;
@@ -149,11 +150,16 @@ fn record(offset: i64, stored: &Stored) -> Record<'_> {
 
 /// A new measuring stage.
 pub(crate) fn measure(settings: &Settings) -> Box<dyn Stage> {
-    Box::new(Measure::new(settings, PARTITIONS, Metrics::register(&Registry::new()).unwrap()))
+    Box::new(Measure::new(settings, Arc::default(), PARTITIONS, Metrics::register(&Registry::new()).unwrap()))
 }
 
 /// A new rolling-up stage.
 pub(crate) fn roll_up(settings: &Settings) -> Box<dyn Stage> {
     let families = i32::try_from(Family::ALL.len()).unwrap();
-    Box::new(RollUp::new(settings, families * PARTITIONS, Metrics::register(&Registry::new()).unwrap()))
+    Box::new(RollUp::new(
+        settings,
+        Arc::default(),
+        families * PARTITIONS,
+        Metrics::register(&Registry::new()).unwrap(),
+    ))
 }
