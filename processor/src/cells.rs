@@ -10,7 +10,8 @@ use std::sync::Arc;
 use touchstream_schemas::log_buckets;
 use touchstream_schemas::money::Money;
 use touchstream_schemas::panes::{
-    Bucket, CheckoutCounts, QualityCounts, ReasonCounts, ResponseCounts, Scores, StepCounts,
+    Bucket, CheckoutCounts, QualityCounts, ReasonCounts, ResponseCounts, Scores, ServiceCounts,
+    StepCounts,
 };
 use touchstream_schemas::windows::Percentiles;
 
@@ -128,6 +129,8 @@ pub enum Counts {
     Checkout(CheckoutCell),
     /// A response metric.
     Response(ResponseCell),
+    /// Service quality.
+    Service(ServiceCounts),
     /// Data quality.
     Quality(QualityCounts),
 }
@@ -146,6 +149,7 @@ impl Counts {
             Counts::Scores(_) => Counts::Scores(Scores::default()),
             Counts::Checkout(_) => Counts::Checkout(CheckoutCell::default()),
             Counts::Response(_) => Counts::Response(ResponseCell::default()),
+            Counts::Service(_) => Counts::Service(ServiceCounts::default()),
             Counts::Quality(_) => Counts::Quality(QualityCounts::default()),
         }
     }
@@ -218,6 +222,7 @@ impl Cell {
                 into.breached += sign * from.breached;
                 into.durations.merge(&from.durations, sign);
             }
+            (Counts::Service(into), Counts::Service(from)) => merge_service(into, from, sign),
             (Counts::Quality(into), Counts::Quality(from)) => {
                 into.accepted += sign * from.accepted;
                 into.late += sign * from.late;
@@ -229,6 +234,19 @@ impl Cell {
             (into, from) => unreachable!("one series holds one kind of metric, not {into:?} and {from:?}"),
         }
     }
+}
+
+fn merge_service(into: &mut ServiceCounts, from: &ServiceCounts, sign: i64) {
+    into.conversations += sign * from.conversations;
+    into.bot += sign * from.bot;
+    into.contained += sign * from.contained;
+    into.returned += sign * from.returned;
+    into.handoffs += sign * from.handoffs;
+    into.human_requests += sign * from.human_requests;
+    into.human_reached += sign * from.human_reached;
+    into.bot_loops += sign * from.bot_loops;
+    into.reasked += sign * from.reasked;
+    into.reopened += sign * from.reopened;
 }
 
 impl ResponseCell {
@@ -303,6 +321,7 @@ pub fn counts_of(
     scores: Option<Scores>,
     checkout: Option<&CheckoutCounts<'_>>,
     response: Option<&ResponseCounts>,
+    service: Option<ServiceCounts>,
     quality: Option<QualityCounts>,
     names: &mut Names,
 ) -> Option<Counts> {
@@ -312,6 +331,9 @@ pub fn counts_of(
     if let Some(response) = response {
         let durations = Buckets::from_list(&response.durations);
         return Some(Counts::Response(ResponseCell { breached: response.breached, durations }));
+    }
+    if let Some(service) = service {
+        return Some(Counts::Service(service));
     }
     if let Some(quality) = quality {
         return Some(Counts::Quality(quality));

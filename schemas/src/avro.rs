@@ -67,6 +67,10 @@ schemas! {
     CONVERSATION_FACT = "conversation_fact";
     /// Facts about answers.
     ANSWER_FACT = "answer_fact";
+    /// Contacts, for net containment.
+    CONTACT_FACT = "contact_fact";
+    /// State of a customer.
+    CUSTOMER_STATE = "customer_state";
     /// State of a checkout key.
     CHECKOUT_STATE = "checkout_state";
     /// State of a conversation.

@@ -90,6 +90,44 @@ pub struct ConversationFact {
     pub waiting_since: Option<EventTime>,
     pub resolution_ms: Option<i64>,
     pub handoffs: i32,
+    #[serde(default)]
+    pub cycle_id: String,
+    pub is_deleted: bool,
+    pub revision: i64,
+}
+
+/// A handoff from a bot to people, or among them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "documented in schemas/avro/contact_fact.avsc")]
+pub struct ContactHandoff {
+    pub at: EventTime,
+    pub is_requested: bool,
+    pub decided_at: Option<EventTime>,
+    pub is_reached: bool,
+}
+
+/// A contact: a stretch of one conversation without 7 days of silence (`schemas/avro/contact_fact.avsc`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    missing_docs,
+    reason = "every field's doc stands in its .avsc, which a test compares with this struct"
+)]
+pub struct ContactFact {
+    pub tenant: String,
+    pub conversation_id: String,
+    pub customer_id: Option<String>,
+    pub touchpoint: String,
+    pub channel: String,
+    pub device: String,
+    pub started_at: EventTime,
+    pub last_event_at: EventTime,
+    pub outcome_at: Option<EventTime>,
+    pub is_bot: bool,
+    pub is_contained: bool,
+    pub handoffs: Vec<ContactHandoff>,
+    pub bot_loops: Vec<EventTime>,
+    pub reasked_at: Option<EventTime>,
+    pub reopened: Vec<EventTime>,
     pub is_deleted: bool,
     pub revision: i64,
 }

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::panes::{CheckoutCounts, NowCount, QualityCounts, ResponseCounts, Scores};
+use crate::panes::{CheckoutCounts, NowCount, QualityCounts, ResponseCounts, Scores, ServiceCounts};
 use crate::time::EventTime;
 
 /// Values of [`Minute::span`].
@@ -33,6 +33,7 @@ pub struct Minute<'a> {
     pub checkout: Option<CheckoutCounts<'a>>,
     pub response: Option<ResponseCounts>,
     pub quality: Option<QualityCounts>,
+    pub service: Option<ServiceCounts>,
     #[serde(borrow)]
     pub now: Vec<NowCount<'a>>,
     pub revision: i64,

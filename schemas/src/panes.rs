@@ -13,6 +13,8 @@ pub mod metric {
     pub const CHECKOUT: &str = "checkout";
     /// Response times; the detail names which.
     pub const RESPONSE_TIMES: &str = "response_times";
+    /// Bots, handoffs, containment, reopens.
+    pub const SERVICE_QUALITY: &str = "service_quality";
     /// Data quality; the detail names the family.
     pub const QUALITY: &str = "quality";
 }
@@ -103,6 +105,22 @@ pub struct QualityCounts {
     pub without_attempt: i64,
 }
 
+/// What became of service conversations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "documented in schemas/avro/pane.avsc")]
+pub struct ServiceCounts {
+    pub conversations: i64,
+    pub bot: i64,
+    pub contained: i64,
+    pub returned: i64,
+    pub handoffs: i64,
+    pub human_requests: i64,
+    pub human_reached: i64,
+    pub bot_loops: i64,
+    pub reasked: i64,
+    pub reopened: i64,
+}
+
 /// What is open now: a change in a pane, the state in a minute record of span `now`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "documented in schemas/avro/pane.avsc")]
@@ -128,6 +146,7 @@ pub struct Pane<'a> {
     pub checkout: Option<CheckoutCounts<'a>>,
     pub response: Option<ResponseCounts>,
     pub quality: Option<QualityCounts>,
+    pub service: Option<ServiceCounts>,
     #[serde(borrow)]
     pub now: Vec<NowCount<'a>>,
 }

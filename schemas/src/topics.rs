@@ -79,6 +79,18 @@ impl Topics {
         self.named("conversations")
     }
 
+    /// Contacts by customer, for net containment.
+    #[must_use]
+    pub fn contacts(&self) -> String {
+        self.named("contacts")
+    }
+
+    /// Changelog of the stage that knows each customer's contacts; partitioned as the contacts.
+    #[must_use]
+    pub fn contacts_changelog(&self) -> String {
+        self.named("contacts-changelog")
+    }
+
     /// Facts about answers.
     #[must_use]
     pub fn answers(&self) -> String {
@@ -114,6 +126,8 @@ impl Topics {
         }
         topics.push(setup(self.panes(), Cleanup::Derived, true));
         topics.push(setup(self.minutes(), Cleanup::Compacted, true));
+        topics.push(setup(self.contacts(), Cleanup::Derived, true));
+        topics.push(setup(self.contacts_changelog(), Cleanup::Compacted, true));
         for name in [self.windows(), self.checkouts(), self.conversations(), self.answers(), self.quality()] {
             topics.push(setup(name, Cleanup::Derived, true));
         }

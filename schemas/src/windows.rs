@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::panes::{ReasonCounts, Scores};
+use crate::panes::{ReasonCounts, Scores, ServiceCounts};
 use crate::time::EventTime;
 
 /// Nearest-rank percentiles over log buckets; `None` where there is no value.
@@ -67,5 +67,6 @@ pub struct Window<'a> {
     #[serde(borrow)]
     pub checkout: Option<CheckoutWindow<'a>>,
     pub response: Option<ResponseWindow>,
+    pub service: Option<ServiceCounts>,
     pub revision: i64,
 }

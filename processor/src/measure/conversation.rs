@@ -267,6 +267,7 @@ impl Rules for ConversationRules {
                 waiting_since: cycle.waiting_since,
                 resolution_ms: solved_at.zip(cycle.first_customer_at).map(|(end, start)| (end - start).0),
                 handoffs: cycle.handoffs,
+                cycle_id: String::new(),
                 is_deleted: false,
                 revision: 0,
             });

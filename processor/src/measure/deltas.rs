@@ -72,6 +72,7 @@ impl Deltas {
                 scores: None,
                 checkout: None,
                 response: None,
+                service: None,
                 quality: None,
                 now: delta
                     .now
@@ -94,11 +95,13 @@ impl Deltas {
                     continue;
                 }
                 pane.minute = Some(*minute);
-                (pane.scores, pane.checkout, pane.response, pane.quality) = (None, None, None, None);
+                (pane.scores, pane.checkout, pane.response) = (None, None, None);
+                (pane.service, pane.quality) = (None, None);
                 match &cell.counts {
                     Counts::Scores(scores) => pane.scores = Some(*scores),
                     Counts::Checkout(checkout) => pane.checkout = Some(checkout.to_counts()),
                     Counts::Response(response) => pane.response = Some(response.to_counts()),
+                    Counts::Service(service) => pane.service = Some(*service),
                     Counts::Quality(quality) => pane.quality = Some(*quality),
                 }
                 emit(&series, &pane)?;

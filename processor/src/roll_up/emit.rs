@@ -109,6 +109,7 @@ impl Sending<'_> {
             Counts::Scores(scores) => record.scores = Some(*scores),
             Counts::Checkout(checkout) => record.checkout = Some(checkout.to_counts()),
             Counts::Response(response) => record.response = Some(response.to_counts()),
+            Counts::Service(service) => record.service = Some(*service),
             Counts::Quality(quality) => record.quality = Some(*quality),
         }
         self.send_minute(key, &record)
@@ -169,12 +170,14 @@ impl Sending<'_> {
             scores: None,
             checkout: None,
             response: None,
+            service: None,
             revision: self.revision + i64::from(at.is_final),
         };
         match &sum.counts {
             Counts::Scores(scores) => window.scores = Some(*scores),
             Counts::Checkout(cell) => window.checkout = Some(funnel(cell, now)),
             Counts::Response(cell) => window.response = Some(self.emitter.response(key, cell, now)),
+            Counts::Service(service) => window.service = Some(*service),
             Counts::Quality(_) => return Ok(()),
         }
         let emitter = &mut *self.emitter;
@@ -229,6 +232,7 @@ fn empty_minute<'k>(key: &'k SeriesKey, span: &'k str, start: EventTime, revisio
         scores: None,
         checkout: None,
         response: None,
+        service: None,
         quality: None,
         now: Vec::new(),
         revision,

@@ -112,6 +112,7 @@ impl PanePartition {
             pane.scores,
             pane.checkout.as_ref(),
             pane.response.as_ref(),
+            pane.service,
             pane.quality,
             &mut self.names,
         );
@@ -140,6 +141,7 @@ impl PanePartition {
             minute.scores,
             minute.checkout.as_ref(),
             minute.response.as_ref(),
+            minute.service,
             minute.quality,
             &mut self.names,
         );
