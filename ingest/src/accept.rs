@@ -13,10 +13,11 @@ use touchstream_schemas::duplicates::EventKey;
 use touchstream_schemas::event::Family;
 use touchstream_schemas::time::EventTime;
 
+use crate::dialect::{self, Form, Reading};
 use crate::error::Refusal;
 use crate::keys::WriteKey;
 use crate::metrics::outcome;
-use crate::parse::{Entry, Format, parse};
+use crate::parse::Entry;
 use crate::problem::{Fault, Findings, Problem, code};
 use crate::publish::Receipt;
 use crate::quality::UNKNOWN_FAMILY;
@@ -52,7 +53,7 @@ pub(crate) struct Batch {
 #[derive(Clone, Debug)]
 pub(crate) struct Arrival {
     pub(crate) key: Arc<WriteKey>,
-    pub(crate) format: Format,
+    pub(crate) form: Form,
     pub(crate) received_at: EventTime,
     pub(crate) dry_run: bool,
 }
@@ -120,11 +121,12 @@ fn accept_in(
     arrival: &Arrival,
     body: &[u8],
 ) -> Result<Batch, Refusal> {
-    let entries = parse(body, arrival.format, ingest.parse_limits)
+    let Workspace { arena, encoders, buffer } = workspace;
+    let reading = Reading { limits: ingest.parse_limits, aliases: &ingest.aliases, arena };
+    let entries = dialect::read(body, &arrival.form, reading)
         .map_err(|error| Refusal::of_parsing(error, ingest.parse_limits.events))?;
     ingest.limits.take(&arrival.key, entries.len(), body.len())?;
     let shed = ingest.limits.admission.shed(&arrival.key, entries.iter().filter_map(type_of));
-    let Workspace { arena, encoders, buffer } = workspace;
     let setting = Setting { rules: ingest.rules, key: &arrival.key, received_at: arrival.received_at, arena };
     let mut batch = Batch {
         receipt: (!arrival.dry_run).then(|| Receipt::new(entries.len())),
@@ -141,6 +143,12 @@ fn accept_in(
             Entry::Broken(fault) => {
                 batch.findings.reject(index, "", fault.clone());
                 (None, None)
+            }
+            Entry::Unstored(why) => {
+                batch.findings.warn(index, "", code::NOT_STORED, *why);
+                let count = u64::from(!arrival.dry_run);
+                ingest.metrics.count_events(UNKNOWN_FAMILY, outcome::NOT_STORED, count);
+                continue;
             }
             Entry::Event(sent) => {
                 let verdict = validate(sent, index, setting, &mut batch.findings);

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
@@ -21,10 +21,26 @@ pub(crate) fn authenticate(ingest: &Ingest, parts: &Parts) -> Result<Arc<WriteKe
     let from_header = key_of_headers(&parts.headers);
     let in_url = from_header.is_none();
     let presented = from_header.or_else(|| query_value(parts, "key")).unwrap_or_default();
+    authenticate_key(ingest, parts, &presented, in_url)
+}
+
+/// Whether a key stands outside the body.
+pub(crate) fn has_key(parts: &Parts) -> bool {
+    let names = [header::AUTHORIZATION, HeaderName::from_static("x-write-key")];
+    names.iter().any(|name| parts.headers.contains_key(name)) || query_value(parts, "key").is_some()
+}
+
+/// Judges the key that was presented.
+pub(crate) fn authenticate_key(
+    ingest: &Ingest,
+    parts: &Parts,
+    presented: &str,
+    in_url: bool,
+) -> Result<Arc<WriteKey>, Refusal> {
     if presented.is_empty() || presented.len() > KEY_BYTES {
         return ingest.limits.judge(parts, None);
     }
-    let found = ingest.keys.find(&presented);
+    let found = ingest.keys.find(presented);
     if found.is_none() && !ingest.keys.are_complete() {
         // A key that is not known *yet* must not be told that it is wrong: clients drop events at a 401.
         return Err(Refusal::Starting);

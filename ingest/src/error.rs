@@ -94,6 +94,8 @@ pub(crate) enum Refusal {
     TooManyFailures { retry_after: Duration },
     /// The write keys were not read yet.
     Starting,
+    /// A value of dry_run that says neither yes nor no.
+    DryRun,
     /// No such path.
     NotFound,
     /// The path knows another method.
@@ -237,7 +239,16 @@ impl Refusal {
                 "starting",
                 "write keys are not loaded yet; nothing was stored, send it again",
             ),
-            Refusal::NotFound => plain(StatusCode::NOT_FOUND, "not_found", "there is POST /v1/events"),
+            Refusal::DryRun => plain(
+                StatusCode::BAD_REQUEST,
+                "invalid_parameter",
+                "expected dry_run=1 for a trial that stores nothing, or dry_run=0; nothing was stored",
+            ),
+            Refusal::NotFound => plain(
+                StatusCode::NOT_FOUND,
+                "not_found",
+                "events go to POST /v1/events; GET /openapi.json describes all paths",
+            ),
             Refusal::Method => plain(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "expected POST"),
         }
     }

@@ -104,6 +104,24 @@ impl WriteKey {
         }
     }
 
+    /// Whose requests are whose key was not read yet; nothing may be sent with it.
+    pub(crate) fn nobody() -> WriteKey {
+        let stored = StoredKey {
+            tenant: String::new(),
+            source: String::new(),
+            browser: false,
+            webhook: false,
+            origins: Vec::new(),
+            families: Vec::new(),
+            legal_basis: LegalBasis::Consent,
+            created_at: String::new(),
+            events_per_s: None,
+            bytes_per_s: None,
+            burst_s: None,
+        };
+        WriteKey { families: [false; 4], ..WriteKey::new(stored, "nobody") }
+    }
+
     /// Whether events of this family may be sent.
     pub(crate) fn allows(&self, family: Family) -> bool {
         self.families[family as usize]

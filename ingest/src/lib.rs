@@ -1,14 +1,17 @@
 //! Ingest: touchpoint events come in by HTTP, are validated, and are answered with 202 once Kafka has them.
 //!
 //! One request's way: [`listen`] → [`route`] → [`authenticate`] → [`read_body`] (time and size; who waits: [`limit`]) → [`accept`]:
-//! [`parse`] → [`validate`] (by the [`catalogue`]) → [`record`] (privacy) → Avro → [`publish`] → [`respond`]. Beside it: [`keys`]
+//! [`parse`] or [`dialect`] → [`validate`] (by the [`catalogue`]) → [`record`] (privacy) → Avro → [`publish`] → [`respond`]. Beside it: [`keys`]
 //! follows the topic of write keys, [`quality`] counts what was answered.
 //!
 //! Promise: never 202 for an event that can still be lost, and no request, however hostile, ends or fills the process.
 
 mod accept;
 mod authenticate;
+mod browser_files;
 mod catalogue;
+mod cors;
+mod dialect;
 mod error;
 mod keys;
 mod limit;

@@ -6,6 +6,7 @@ use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, 
 pub(crate) mod outcome {
     pub(crate) const ACCEPTED: &str = "accepted";
     pub(crate) const DUPLICATE: &str = "duplicate";
+    pub(crate) const NOT_STORED: &str = "not_stored";
     pub(crate) const REJECTED: &str = "rejected";
     pub(crate) const UNAVAILABLE: &str = "unavailable";
 }
@@ -39,7 +40,8 @@ impl Metrics {
             events: IntCounterVec::new(
                 Opts::new(
                     "touchstream_ingest_events_total",
-                    "Events by family and outcome: accepted, duplicate (a hint), rejected, unavailable (answered 503).",
+                    "Events by family and outcome: accepted, duplicate (a hint), rejected, unavailable (answered 503), \
+                     not_stored (calls such as identify, which have no event).",
                 ),
                 &["family", "outcome"],
             )?,

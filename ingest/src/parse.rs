@@ -5,6 +5,7 @@
 //! money never passes through a float. A broken document is refused with line and column; a broken NDJSON line is one
 //! rejected entry and its neighbours go on.
 
+pub(crate) mod document;
 mod visit;
 
 use std::borrow::Cow;
@@ -61,6 +62,8 @@ pub(crate) struct SentEvent<'b> {
     pub(crate) twice: Option<&'static str>,
     /// Bytes of names and values, without white space between them.
     pub(crate) bytes: usize,
+    /// Where another dialect has other names: a path of ours, or its beginning up to a point, and the sender's.
+    pub(crate) renamed: Vec<(Cow<'b, str>, Cow<'b, str>)>,
 }
 
 /// One entry of the body.
@@ -70,6 +73,8 @@ pub(crate) enum Entry<'b> {
     Event(Box<SentEvent<'b>>),
     /// Something else; the rest of the body goes on.
     Broken(Fault),
+    /// Nothing that is stored, and why.
+    Unstored(&'static str),
 }
 
 /// Why nothing of a body can be used.
@@ -105,8 +110,8 @@ fn parse_document(body: &[u8], limits: ParseLimits) -> Result<Vec<Entry<'_>>, Pa
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let entries = DocumentSeed { scan: &scan }
         .deserialize(&mut deserializer)
-        .map_err(|error| syntax_error(&scan, &error))?;
-    deserializer.end().map_err(|error| match syntax_error(&scan, &error) {
+        .map_err(|error| syntax_error(&scan, text, &error))?;
+    deserializer.end().map_err(|error| match syntax_error(&scan, text, &error) {
         ParseError::Syntax { code, message, line, column } => ParseError::Syntax {
             code,
             message: format!(
@@ -159,8 +164,8 @@ fn parse_line(line: &[u8], limits: ParseLimits) -> Result<Entry<'_>, ParseError>
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let entry = EventSeed { scan: &scan }
         .deserialize(&mut deserializer)
-        .map_err(|error| syntax_error(&scan, &error))?;
-    deserializer.end().map_err(|error| syntax_error(&scan, &error))?;
+        .map_err(|error| syntax_error(&scan, text, &error))?;
+    deserializer.end().map_err(|error| syntax_error(&scan, text, &error))?;
     Ok(entry)
 }
 
@@ -186,7 +191,7 @@ fn utf8(bytes: &[u8]) -> Result<&str, ParseError> {
     })
 }
 
-fn syntax_error(scan: &Scan, error: &serde_json::Error) -> ParseError {
+fn syntax_error(scan: &Scan, sent: &str, error: &serde_json::Error) -> ParseError {
     if scan.too_many_events.get() {
         return ParseError::TooManyEvents;
     }
@@ -200,6 +205,23 @@ fn syntax_error(scan: &Scan, error: &serde_json::Error) -> ParseError {
     }
     // serde_json's own syntax messages name what was expected and never quote the input; ours are constants.
     let text = error.to_string();
-    let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message).to_owned();
+    let mut message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message).to_owned();
+    message.push_str(hint(sent, line, column));
     ParseError::Syntax { code: code::INVALID_JSON, message, line, column }
+}
+
+/// What a sender probably did at the place where JSON ends to be JSON.
+fn hint(sent: &str, line: usize, column: usize) -> &'static str {
+    let Some(line) = sent.lines().nth(line - 1) else { return "" };
+    // The column is that of the last byte that was looked at.
+    match line.as_bytes().get(column - 1) {
+        Some(b'\'') => "; JSON has double quotes, not single ones (in a Windows shell escape them as \\\")",
+        Some(b'}' | b']') if line.as_bytes()[..column - 1].trim_ascii_end().ends_with(b",") => {
+            "; remove the comma before it"
+        }
+        Some(b'N' | b'I' | b'u') => {
+            "; NaN, Infinity and undefined are not JSON: send null or leave the field out"
+        }
+        _ => "",
+    }
 }

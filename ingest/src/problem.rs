@@ -31,6 +31,8 @@ pub(crate) mod code {
     pub(crate) const CURRENCY_MISSING: &str = "currency_missing";
     pub(crate) const FIELD_IGNORED: &str = "field_ignored";
     pub(crate) const ID_MISSING: &str = "id_missing";
+    pub(crate) const MISSPELT_FIELD: &str = "misspelt_field";
+    pub(crate) const NOT_STORED: &str = "not_stored";
     pub(crate) const RESERVED_VALUE: &str = "reserved_value";
 }
 
@@ -89,6 +91,24 @@ impl Findings {
     pub(crate) fn names(&self, index: usize, field: &str) -> bool {
         let of_event = self.problems.iter().rev().take_while(|problem| problem.index == index);
         of_event.into_iter().any(|problem| problem.field.as_deref() == Some(field))
+    }
+
+    /// Names the fields of one event, whose problems and warnings start here, as its sender does.
+    pub(crate) fn rename(
+        &mut self,
+        (problems, warnings): (usize, usize),
+        renamed: &[(Cow<'_, str>, Cow<'_, str>)],
+    ) {
+        for problem in self.problems[problems..].iter_mut().chain(&mut self.warnings[warnings..]) {
+            let Some(field) = &mut problem.field else { continue };
+            let matches = |ours: &str| match ours.strip_suffix('.') {
+                Some(_) => field.starts_with(ours),
+                None => field == ours,
+            };
+            if let Some((ours, theirs)) = renamed.iter().find(|(ours, _)| matches(ours)) {
+                *field = format!("{theirs}{}", &field[ours.len()..]);
+            }
+        }
     }
 
     /// Adds the event's id to its problems, which start at `from`.

@@ -14,6 +14,7 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use tokio::sync::Semaphore;
 
+use crate::dialect::{Form, cloudevents};
 use crate::error::Refusal;
 use crate::limit::admission::Hold;
 use crate::parse::Format;
@@ -36,9 +37,13 @@ impl BodyLimits {
     }
 }
 
-/// The format that the Content-Type names; none named is JSON.
-pub(crate) fn format(headers: &HeaderMap) -> Result<Format, Refusal> {
-    let Some(value) = headers.get(CONTENT_TYPE) else { return Ok(Format::Json) };
+/// The form that the Content-Type, and CloudEvents' own headers, name; nothing named is JSON.
+pub(crate) fn form(headers: &HeaderMap) -> Result<Form, Refusal> {
+    let plain = match cloudevents::attributes(headers) {
+        None => Form::Native(Format::Json),
+        Some(attributes) => Form::CloudEvents(cloudevents::Mode::Binary(attributes)),
+    };
+    let Some(value) = headers.get(CONTENT_TYPE) else { return Ok(plain) };
     let value = value.to_str().map_err(|_| Refusal::MediaType)?;
     let (media_type, parameters) = value.split_once(';').unwrap_or((value, ""));
     for parameter in parameters.split(';') {
@@ -51,10 +56,13 @@ pub(crate) fn format(headers: &HeaderMap) -> Result<Format, Refusal> {
         }
     }
     match media_type.trim().to_ascii_lowercase().as_str() {
-        "application/json" | "text/plain" | "text/json" => Ok(Format::Json),
+        "application/cloudevents+json" => Ok(Form::CloudEvents(cloudevents::Mode::Structured)),
+        "application/cloudevents-batch+json" => Ok(Form::CloudEvents(cloudevents::Mode::Batch)),
+        "application/json" | "text/plain" | "text/json" => Ok(plain),
         "application/x-ndjson" | "application/ndjson" | "application/jsonl" | "application/x-jsonlines" => {
-            Ok(Format::Ndjson)
+            Ok(Form::Native(Format::Ndjson))
         }
+        other if matches!(plain, Form::CloudEvents(_)) && cloudevents::is_json(other) => Ok(plain),
         _ => Err(Refusal::MediaType),
     }
 }

@@ -8,13 +8,17 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request};
+use axum::http::{Method, Response, StatusCode, request};
 use axum::response::IntoResponse;
 use axum::routing::{any, get};
 use touchstream_schemas::time::EventTime;
 
 use crate::accept::{Arrival, Batch, accept};
-use crate::authenticate::{authenticate, origin, query_value};
+use crate::authenticate::{authenticate, authenticate_key, has_key, query_value};
+use crate::browser_files;
+use crate::cors;
+use crate::dialect::Form;
+use crate::dialect::segment::{self, Call, PATHS};
 use crate::error::Refusal;
 use crate::keys::WriteKey;
 use crate::metrics::outcome;
@@ -27,8 +31,14 @@ const INLINE_BYTES: usize = 32 * 1024;
 
 /// The public paths.
 pub(crate) fn router(ingest: Arc<Ingest>) -> Router {
-    Router::new()
-        .route("/v1/events", any(events))
+    let call = |call: Option<Call>| {
+        any(move |State(ingest): State<Arc<Ingest>>, request: Request| receive(ingest, call, request))
+    };
+    let segment =
+        PATHS.into_iter().fold(Router::new(), |router, (path, name)| router.route(path, call(Some(name))));
+    segment
+        .route("/v1/events", call(None))
+        .merge(browser_files::router())
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .fallback(|State(ingest): State<Arc<Ingest>>| async move {
@@ -46,34 +56,18 @@ async fn ready(State(ingest): State<Arc<Ingest>>) -> Response<Body> {
     }
 }
 
-async fn events(State(ingest): State<Arc<Ingest>>, request: Request) -> Response<Body> {
+async fn receive(ingest: Arc<Ingest>, call: Option<Call>, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    if parts.method == Method::OPTIONS {
-        return counted(&ingest, preflight(&ingest, &parts));
-    }
-    let response = if parts.method == Method::POST {
-        let key = authenticate(&ingest, &parts);
-        let allowed_origin = match &key {
-            Ok(key) if key.browser => origin(&parts.headers),
-            // Whoever cannot send at all may at least read why.
-            Err(_) => origin(&parts.headers),
-            Ok(_) => None,
+    let response = match parts.method {
+        Method::OPTIONS => cors::preflight(&ingest, &parts),
+        Method::POST => {
+            let mut key = None;
+            let taken = take_events(&ingest, &parts, call, body, &mut key).await;
+            let mut response = taken.unwrap_or_else(|refusal| refuse(&ingest, refusal));
+            cors::allow(&mut response, &parts, key.as_ref());
+            response
         }
-        .and_then(|origin| HeaderValue::from_str(origin).ok());
-        let mut response = match key {
-            Ok(key) => {
-                let taken = take_events(&ingest, &parts, body, key).await;
-                taken.unwrap_or_else(|refusal| refuse(&ingest, refusal))
-            }
-            Err(refusal) => refuse(&ingest, refusal),
-        };
-        if let Some(origin) = allowed_origin {
-            response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-            response.headers_mut().insert(header::VARY, HeaderValue::from_static("Origin"));
-        }
-        response
-    } else {
-        respond::refuse(Refusal::Method)
+        _ => respond::refuse(Refusal::Method),
     };
     counted(&ingest, response)
 }
@@ -86,47 +80,54 @@ fn refuse(ingest: &Ingest, refusal: Refusal) -> Response<Body> {
     respond::refuse(refusal)
 }
 
+/// Whether `?dry_run` is there: storing what was meant as a trial would be worse than the opposite.
+fn asks_for_dry_run(parts: &request::Parts) -> Result<bool, Refusal> {
+    match query_value(parts, "dry_run").as_deref() {
+        None | Some("0" | "false") => Ok(false),
+        Some("1" | "true" | "") => Ok(true),
+        Some(_) => Err(Refusal::DryRun),
+    }
+}
+
 fn counted(ingest: &Ingest, response: Response<Body>) -> Response<Body> {
     ingest.metrics.requests.with_label_values(&[response.status().as_str()]).inc();
     response
 }
 
-/// A browser asks whether a page may send. A preflight carries no key except in the URL; the POST itself is checked anyway.
-fn preflight(ingest: &Ingest, parts: &request::Parts) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    let headers: &mut HeaderMap = response.headers_mut();
-    headers.insert(header::VARY, HeaderValue::from_static("Origin"));
-    let page = origin(&parts.headers);
-    let key = query_value(parts, "key").and_then(|key| ingest.keys.find(&key));
-    // A key that is not for browsers is treated as an unknown one, or this would tell which keys exist.
-    let refused = key.is_some_and(|key| key.browser && !key.allows_origin(page));
-    let Some(page) = page.filter(|_| !refused).and_then(|page| HeaderValue::from_str(page).ok()) else {
-        return response;
-    };
-    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, page);
-    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST"));
-    headers.insert(
-        header::ACCESS_CONTROL_ALLOW_HEADERS,
-        HeaderValue::from_static("authorization, content-encoding, content-type, x-write-key"),
-    );
-    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("7200"));
-    response
-}
-
+/// The whole way of a request; its key is noted as soon as it is known.
 async fn take_events(
     ingest: &Arc<Ingest>,
     parts: &request::Parts,
+    call: Option<Call>,
     body: Body,
-    key: Arc<WriteKey>,
+    known_key: &mut Option<Arc<WriteKey>>,
 ) -> Result<Response<Body>, Refusal> {
-    let format = read_body::format(&parts.headers)?;
+    // Segment's browser library has its key in the body: until it was read the request is nobody's, who may hold as much as one key.
+    let key_in_body = call.is_some() && !has_key(parts);
+    let key = if key_in_body { Arc::clone(&ingest.nobody) } else { authenticate(ingest, parts)? };
+    if !key_in_body {
+        *known_key = Some(Arc::clone(&key));
+    }
+    let form = match call {
+        Some(call) => Form::Segment(call),
+        None => read_body::form(&parts.headers)?,
+    };
     let encoding = read_body::encoding(&parts.headers)?;
+    let dry_run = asks_for_dry_run(parts)?;
     let received_at = EventTime::now();
     let mut hold = ingest.limits.enter(&key)?;
     let body = read_body::read(&ingest.body_limits, &mut hold, &parts.headers, encoding, body).await?;
-    let dry_run = query_value(parts, "dry_run").is_some_and(|value| value == "1" || value == "true");
-    let arrival = Arrival { key, format, received_at, dry_run };
+    let (key, _hold) = if key_in_body {
+        let presented = segment::write_key(&body).unwrap_or_default();
+        let key = authenticate_key(ingest, parts, &presented, false)?;
+        *known_key = Some(Arc::clone(&key));
+        let mut of_key = ingest.limits.enter(&key)?;
+        of_key.grow(body.len())?;
+        (key, of_key)
+    } else {
+        (key, hold)
+    };
+    let arrival = Arrival { key, form, received_at, dry_run };
 
     let begun = tokio::time::Instant::now();
     let batch = if body.len() <= INLINE_BYTES {

@@ -20,8 +20,8 @@ use touchstream_schemas::topics::Topics;
 use crate::accept::Workspaces;
 use crate::dialect::alias::Aliases;
 use crate::error::IngestError;
-use crate::keys::Keys;
 use crate::keys::follow::{self, Follower};
+use crate::keys::{Keys, WriteKey};
 use crate::limit::Limits;
 use crate::limit::connections::ConnectionCounts;
 use crate::listen::{ConnectionLimits, LONGEST_LINGER, listen};
@@ -55,6 +55,7 @@ pub(crate) struct Ingest {
     pub(crate) limits: Limits,
     pub(crate) ack_timeout: Duration,
     pub(crate) keys: Arc<Keys>,
+    pub(crate) nobody: Arc<WriteKey>,
     pub(crate) readiness: Readiness,
     pub(crate) publisher: Publisher,
     pub(crate) recent: RecentIds,
@@ -94,6 +95,7 @@ pub async fn serve(settings: &Settings, shutdown: Shutdown) -> Result<(), Ingest
         limits: Limits::new(options)?,
         ack_timeout: Duration::from_millis(options.ack_timeout_ms),
         keys: Arc::clone(&keys),
+        nobody: Arc::new(WriteKey::nobody()),
         readiness: readiness.clone(),
         publisher: publisher(settings, &topics)?,
         recent: RecentIds::default(),

@@ -76,6 +76,18 @@ pub(crate) fn validate<'a>(
     setting: Setting<'a>,
     findings: &mut Findings,
 ) -> Verdict<'a> {
+    let before = (findings.problems.len(), findings.warnings.len());
+    let verdict = judge(sent, index, setting, findings);
+    findings.rename(before, &sent.renamed);
+    verdict
+}
+
+fn judge<'a>(
+    sent: &SentEvent<'a>,
+    index: usize,
+    setting: Setting<'a>,
+    findings: &mut Findings,
+) -> Verdict<'a> {
     let problems_before = findings.problems.len();
     if sent.bytes > setting.rules.max_event_bytes {
         let message = format!("larger than {} bytes", setting.rules.max_event_bytes);

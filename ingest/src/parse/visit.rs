@@ -35,7 +35,7 @@ impl Scan {
 }
 
 /// Levels of objects and arrays in a valid JSON text.
-fn nesting(text: &str) -> usize {
+pub(super) fn nesting(text: &str) -> usize {
     let (mut level, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
     for byte in text.bytes() {
         match byte {
@@ -183,9 +183,9 @@ impl<'de> Visitor<'de> for EventSeed<'_> {
 }
 
 /// Reads `context` or `data`.
-struct PartSeed<'s> {
-    scan: &'s Scan,
-    bytes: &'s mut usize,
+pub(super) struct PartSeed<'s> {
+    pub(super) scan: &'s Scan,
+    pub(super) bytes: &'s mut usize,
 }
 
 impl<'de> DeserializeSeed<'de> for PartSeed<'_> {

@@ -1,6 +1,8 @@
 //! Undoes a Content-Encoding, never producing more than the limit: a bomb ends at the limit, not at its size.
 
-use async_compression::tokio::bufread::{BrotliDecoder, GzipDecoder, ZlibDecoder, ZstdDecoder};
+use async_compression::tokio::bufread::{
+    BrotliDecoder, DeflateDecoder, GzipDecoder, ZlibDecoder, ZstdDecoder,
+};
 use async_compression::zstd::DParameter;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
@@ -11,7 +13,7 @@ use crate::error::Refusal;
 pub(crate) enum Encoding {
     /// RFC 1952.
     Gzip,
-    /// RFC 1950, which HTTP calls deflate.
+    /// RFC 1950, which HTTP calls deflate, and RFC 1951, which some clients send under that name.
     Deflate,
     /// RFC 7932.
     Brotli,
@@ -32,7 +34,14 @@ pub(crate) async fn decompress(encoding: Encoding, bytes: &[u8], limit: usize) -
             decoder.multiple_members(true);
             drain(decoder, limit).await
         }
-        Encoding::Deflate => drain(ZlibDecoder::new(bytes), limit).await,
+        Encoding::Deflate => match has_zlib_header(bytes) {
+            true => match drain(ZlibDecoder::new(bytes), limit).await {
+                // By chance a raw stream can begin so too.
+                Err(Refusal::BrokenEncoding) => drain(DeflateDecoder::new(bytes), limit).await,
+                drained => drained,
+            },
+            false => drain(DeflateDecoder::new(bytes), limit).await,
+        },
         Encoding::Brotli => drain(BrotliDecoder::new(bytes), limit).await,
         Encoding::Zstd => {
             let parameters = [DParameter::window_log_max(ZSTD_WINDOW_LOG)];
@@ -41,6 +50,12 @@ pub(crate) async fn decompress(encoding: Encoding, bytes: &[u8], limit: usize) -
             drain(decoder, limit).await
         }
     }
+}
+
+/// Method 8 with a window that exists, and a checksum over both bytes (RFC 1950, section 2.2).
+fn has_zlib_header(bytes: &[u8]) -> bool {
+    let [method, flags, ..] = *bytes else { return false };
+    method & 0x0F == 8 && method >> 4 <= 7 && u16::from_be_bytes([method, flags]) % 31 == 0
 }
 
 async fn drain(mut decoder: impl AsyncRead + Unpin, limit: usize) -> Result<Vec<u8>, Refusal> {

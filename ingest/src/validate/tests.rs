@@ -49,6 +49,7 @@ fn take(body: &[u8], format: Format, key: &WriteKey) -> Result<Taken, ParseError
     for (index, entry) in entries.iter().enumerate() {
         match entry {
             Entry::Broken(fault) => findings.reject(index, "", fault.clone()),
+            Entry::Unstored(_) => unreachable!("native events are all stored"),
             Entry::Event(sent) => {
                 let verdict = validate(sent, index, setting, &mut findings);
                 records.extend(verdict.event.map(|record| serde_json::to_value(record).expect("it is JSON")));
