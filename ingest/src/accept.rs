@@ -21,8 +21,8 @@ use crate::parse::Entry;
 use crate::problem::{Fault, Findings, Problem, code};
 use crate::publish::Receipt;
 use crate::quality::UNKNOWN_FAMILY;
-use crate::record::Record;
 use crate::serve::Ingest;
+use crate::spool::Outlet;
 use crate::validate::{Setting, validate};
 
 /// An event that was queued.
@@ -136,6 +136,9 @@ fn accept_in(
         findings: Findings::default(),
         dry_run: arrival.dry_run.then(Vec::new),
     };
+    let mut outlet = batch.receipt.as_ref().map(|receipt| {
+        Outlet::new(&ingest.publisher, ingest.spool.as_ref(), receipt, arrival.received_at)
+    });
     let mut keys_of_body = HashSet::new();
     for (index, entry) in entries.iter().enumerate() {
         let before = batch.findings.problems.len();
@@ -165,6 +168,7 @@ fn accept_in(
         }
         if shed[family as usize] {
             batch.shed.push((index, family));
+            ingest.metrics.shed.with_label_values(&[family.name()]).inc();
             continue;
         }
         let encoder = &mut encoders[family as usize];
@@ -177,14 +181,17 @@ fn accept_in(
         }
         let key = EventKey::new(&arrival.key.tenant, &arrival.key.source, record.id());
         let repeated = entries.len() > 1 && !keys_of_body.insert(key);
-        queue(
-            ingest,
-            &mut batch,
-            &record,
-            buffer,
-            Queued { index, family, key, duplicate: repeated || ingest.recent.contains(key) },
-        );
+        let sent = outlet.as_mut().is_some_and(|outlet| outlet.send(family, &record.key(), buffer, index).is_ok());
+        if !sent {
+            batch.not_queued.push(index);
+        }
+        let duplicate = repeated || ingest.recent.contains(key);
+        batch.queued.push(Queued { index, family, key, duplicate });
     }
+    if !arrival.dry_run {
+        ingest.metrics.count_unknown(batch.findings.extra_fields, batch.findings.unknown_channels);
+    }
+    batch.not_queued.extend(outlet.map(Outlet::finish).unwrap_or_default());
     if let Some(receipt) = &batch.receipt {
         receipt.close();
     }
@@ -197,17 +204,6 @@ fn type_of<'b>(entry: &Entry<'b>) -> Option<&'b str> {
         Entry::Event(sent) => Some(sent.event_type?.get().trim_matches('"')),
         _ => None,
     }
-}
-
-fn queue(ingest: &Ingest, batch: &mut Batch, record: &Record<'_>, payload: &[u8], queued: Queued) {
-    let Some(receipt) = &batch.receipt else { return };
-    // After a first refusal the rest is not tried: an event must not overtake one of its key that came before it.
-    let sent = batch.not_queued.is_empty()
-        && ingest.publisher.send_event(queued.family, &record.key(), payload, receipt, queued.index).is_ok();
-    if !sent {
-        batch.not_queued.push(queued.index);
-    }
-    batch.queued.push(queued);
 }
 
 fn count_rejected(ingest: &Ingest, arrival: &Arrival, family: Option<Family>, problems: &[Problem]) {

@@ -135,6 +135,36 @@ impl EventType {
     }
 }
 
+impl Field {
+    /// What the field is to hold, in the words of an answer.
+    pub(crate) fn expected(&self) -> String {
+        let example = match self.slot {
+            Slot::Step => "the step's name, such as \"payment\"",
+            Slot::SurveyId => "the survey's name, such as \"nps\"",
+            Slot::ConversationId => "the conversation's own id, the same in all its events",
+            Slot::DurationMs => "milliseconds, such as 350",
+            _ => match self.kind {
+                Kind::OneOf(words) => return format!("one of {}", words.join(", ")),
+                Kind::Name(_) | Kind::Words(_) => "text in quotes",
+                Kind::Integer => "an integer, without quotes",
+                Kind::Number => "a number, without quotes",
+                Kind::Duration => "milliseconds",
+                Kind::Money => "an amount such as 12.50 or \"12.50\"",
+                Kind::Currency => "an ISO 4217 code such as \"EUR\"",
+                Kind::Boolean => "true or false",
+                Kind::Time => "a time such as \"2026-11-22T10:00:00Z\"",
+            },
+        };
+        example.to_owned()
+    }
+}
+
+/// Channels that the contract lists, and what stands for none; others are kept and counted.
+pub(crate) const CHANNELS: [&str; 16] = [
+    "web", "app", "chat", "bot", "email", "phone", "sms", "whatsapp", "social", "video", "forum", "form",
+    "store", "print", "machine", "unknown",
+];
+
 const fn must(name: &'static str, slot: Slot, kind: Kind) -> Field {
     Field { name, slot, kind, required: true }
 }

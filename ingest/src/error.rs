@@ -48,6 +48,9 @@ pub enum IngestError {
     /// The schema registry does not help.
     #[error(transparent)]
     Registry(#[from] touchstream_schemas::registry::RegistryError),
+    /// The spool cannot be used.
+    #[error(transparent)]
+    Spool(#[from] crate::spool::SpoolError),
     /// Metrics cannot be registered.
     #[error("failed to register metrics: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -150,12 +153,12 @@ impl Refusal {
             Refusal::Unauthorized => plain(
                 StatusCode::UNAUTHORIZED,
                 "unauthorized",
-                "no valid write key; send it as Authorization: Bearer KEY, as X-Write-Key, or as Basic user name",
+                "no valid write key: send the one that touchstream key create printed as Authorization: Bearer KEY, as X-Write-Key, or as Basic user name",
             ),
             Refusal::KeyNotForUrl => plain(
                 StatusCode::FORBIDDEN,
                 "key_not_for_url",
-                "only browser and webhook keys may stand in the URL; send this one in a header",
+                "only browser and webhook keys may stand in the URL, where logs keep them; send this one as Authorization: Bearer KEY",
             ),
             Refusal::Origin => plain(
                 StatusCode::FORBIDDEN,
@@ -181,7 +184,8 @@ impl Refusal {
             Refusal::MediaType => plain(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "unsupported_media_type",
-                "expected Content-Type application/json, application/x-ndjson or text/plain, in UTF-8",
+                "expected a JSON Content-Type in UTF-8: add the header Content-Type: application/json (curl -d sends a form's unless you do), \
+                 or application/x-ndjson, application/cloudevents+json, application/cloudevents-batch+json, text/plain",
             ),
             Refusal::Encoding => plain(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,

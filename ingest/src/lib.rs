@@ -30,6 +30,8 @@ mod record;
 mod respond;
 mod route;
 mod serve;
+mod spool;
+mod suggest;
 mod validate;
 
 pub use error::IngestError;
@@ -37,3 +39,4 @@ pub use keys::create::{CreateKeyError, NewKey, create_key};
 pub use keys::{LegalBasis, StaticKeyError};
 pub use limit::client_address::ProxyError;
 pub use serve::serve;
+pub use spool::SpoolError;

@@ -17,6 +17,7 @@ pub(crate) struct Metrics {
     pub(crate) requests: IntCounterVec,
     pub(crate) events: IntCounterVec,
     pub(crate) rejected: IntCounterVec,
+    pub(crate) unknown: IntCounterVec,
     pub(crate) ack_seconds: Histogram,
     pub(crate) connections: IntGauge,
     pub(crate) connections_refused: IntCounter,
@@ -51,6 +52,13 @@ impl Metrics {
                     "Rejected events by the code of their first problem.",
                 ),
                 &["code"],
+            )?,
+            unknown: IntCounterVec::new(
+                Opts::new(
+                    "touchstream_ingest_unknown_total",
+                    "What was kept though the catalogue does not know it: extra_field, channel.",
+                ),
+                &["what"],
             )?,
             ack_seconds: Histogram::with_opts(
                 HistogramOpts::new(
@@ -93,6 +101,7 @@ impl Metrics {
         registry.register(Box::new(metrics.requests.clone()))?;
         registry.register(Box::new(metrics.events.clone()))?;
         registry.register(Box::new(metrics.rejected.clone()))?;
+        registry.register(Box::new(metrics.unknown.clone()))?;
         registry.register(Box::new(metrics.ack_seconds.clone()))?;
         registry.register(Box::new(metrics.connections.clone()))?;
         registry.register(Box::new(metrics.connections_refused.clone()))?;
@@ -101,6 +110,15 @@ impl Metrics {
         registry.register(Box::new(metrics.bytes_in_flight.clone()))?;
         registry.register(Box::new(metrics.quality_dropped.clone()))?;
         Ok(metrics)
+    }
+
+    /// Counts what is kept though it is unknown.
+    pub(crate) fn count_unknown(&self, extra_fields: u64, channels: u64) {
+        for (what, count) in [("extra_field", extra_fields), ("channel", channels)] {
+            if count > 0 {
+                self.unknown.with_label_values(&[what]).inc_by(count);
+            }
+        }
     }
 
     /// Counts events of one family (or `unknown`) with one outcome.

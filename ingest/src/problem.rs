@@ -70,6 +70,9 @@ impl Fault {
 pub(crate) struct Findings {
     pub(crate) problems: Vec<Problem>,
     pub(crate) warnings: Vec<Problem>,
+    /// Fields that the catalogue does not know, and channels that the contract does not list; both are kept.
+    pub(crate) extra_fields: u64,
+    pub(crate) unknown_channels: u64,
 }
 
 impl Findings {

@@ -187,17 +187,24 @@ pub(crate) fn read_boolean(text: &str) -> Result<bool, Fault> {
     }
 }
 
+/// What to change about a text that is no time.
+fn why_no_time(text: &str) -> &'static str {
+    if text.len() >= 10 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return "milliseconds since 1970 go without quotes; seconds are not taken";
+    }
+    if text.parse::<jiff::civil::DateTime>().is_ok() {
+        return "the offset is missing: add Z for UTC, or the zone's as +01:00";
+    }
+    "expected RFC 3339 with an offset, such as 2026-11-22T10:00:00.123Z, or milliseconds since 1970 as a number"
+}
+
 /// RFC 3339 with an offset, or milliseconds since 1970.
 pub(crate) fn read_time(value: &RawValue) -> Result<EventTime, Fault> {
     let text = value.get();
     let time = if text.starts_with('"') {
         let inner = text.trim_matches('"');
-        let timestamp: jiff::Timestamp = inner.parse().map_err(|_| {
-            Fault::new(
-                code::INVALID_TIME,
-                "expected RFC 3339 with an offset, such as 2026-11-22T10:00:00.123Z, or milliseconds since 1970 as a number",
-            )
-        })?;
+        let timestamp: jiff::Timestamp =
+            inner.parse().map_err(|_| Fault::new(code::INVALID_TIME, why_no_time(inner)))?;
         EventTime(timestamp.as_millisecond())
     } else {
         let milliseconds = read_integer(text).map_err(|_| {

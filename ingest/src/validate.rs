@@ -8,6 +8,7 @@ mod data;
 mod rules;
 #[cfg(test)]
 mod tests;
+mod unknown;
 
 use bumpalo::Bump;
 use touchstream_schemas::event::{Family, StringMap};
@@ -20,6 +21,7 @@ use crate::parse::{Part, SentEvent};
 use crate::problem::{Fault, Findings, code};
 use crate::read_value::{read_name, read_time};
 use crate::record::{self, Record};
+use crate::suggest::nearest;
 
 pub(crate) use context::Context;
 pub(crate) use data::Values;
@@ -98,8 +100,7 @@ fn judge<'a>(
         findings.reject(index, name, Fault::new(code::DUPLICATE_FIELD, "stands twice in the event"));
     }
     for name in &sent.unknown {
-        let message = "not a field of an event: facts go into data, circumstances into context";
-        findings.warn(index, name, code::FIELD_IGNORED, message);
+        findings.warn(index, name, code::FIELD_IGNORED, unknown::beside_the_envelope(name));
     }
 
     let found = read_type(sent, index, setting, findings);
@@ -175,6 +176,10 @@ fn read_type(
 }
 
 fn unknown_type(name: &str) -> Fault {
+    let all = Family::ALL.into_iter().flat_map(catalogue::types_of).map(|event_type| event_type.name);
+    if let Some(meant) = nearest(name, all) {
+        return Fault::new(code::UNKNOWN_TYPE, format!("there is no such type; did you mean {meant}?"));
+    }
     let known: Vec<&str> = match Family::of_type(name) {
         Some(family) => catalogue::types_of(family).iter().map(|event_type| event_type.name).collect(),
         None => vec!["checkout.…", "chat.…", "feedback.…", "app.…"],

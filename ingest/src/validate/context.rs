@@ -4,8 +4,9 @@ use serde_json::value::RawValue;
 use touchstream_schemas::event::{ALL, HUMAN, UNKNOWN};
 
 use super::data::{check_field_count, extra_name, extra_value};
+use super::unknown::keep;
 use super::{Setting, fields_of};
-use crate::catalogue::{Kind, NAME, PHRASE};
+use crate::catalogue::{self, Kind, NAME, PHRASE};
 use crate::parse::Part;
 use crate::problem::{Fault, Findings, code};
 use crate::read_value::{Value, decode_text, read, read_boolean, read_integer, read_name};
@@ -35,6 +36,29 @@ pub(crate) struct Context<'a> {
     pub(crate) traffic: &'a str,
 }
 
+/// Every field of `context`, with what it holds.
+pub(crate) const FIELDS: [&str; 20] = [
+    "customer_id",
+    "anonymous_id",
+    "session_id",
+    "account_id",
+    "seq",
+    "touchpoint",
+    "channel",
+    "device",
+    "mode",
+    "persona",
+    "member",
+    "locale",
+    "app_version",
+    "variant",
+    "campaign",
+    "referrer",
+    "preferred_channel",
+    "stage",
+    "consent",
+    "traffic",
+];
 const MODES: Kind = Kind::OneOf(&["self", "bot", "assisted"]);
 const TRAFFIC: Kind = Kind::OneOf(&[HUMAN, "bot", "internal"]);
 /// Most consents that one event lists.
@@ -111,7 +135,10 @@ fn read_field<'a>(
         "account_id" => context.account_id = text(NAME)?,
         "seq" => context.seq = if is_null { None } else { Some(read_integer(raw.get())?) },
         "touchpoint" => context.touchpoint = dimension(name, text(NAME)?, index, findings),
-        "channel" => context.channel = dimension(name, text(NAME)?, index, findings),
+        "channel" => {
+            context.channel = dimension(name, text(NAME)?, index, findings);
+            findings.unknown_channels += u64::from(!catalogue::CHANNELS.contains(&context.channel));
+        }
         "device" => context.device = dimension(name, text(NAME)?, index, findings),
         "mode" => context.mode = text(MODES)?,
         "persona" => context.persona = text(NAME)?,
@@ -125,6 +152,7 @@ fn read_field<'a>(
         "stage" => context.stage = text(NAME)?,
         "consent" => context.consent = read_consent(raw, setting)?,
         "traffic" => context.traffic = text(TRAFFIC)?.unwrap_or(HUMAN),
+        _ if !keep("context", name, FIELDS.into_iter(), index, findings) => {}
         _ => {
             if let Some(value) = extra_value(raw, setting)? {
                 extra.push((extra_name(&format!("context.{name}"), setting)?, value));

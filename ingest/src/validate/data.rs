@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use touchstream_schemas::money::Money;
 use touchstream_schemas::time::EventTime;
 
+use super::unknown::keep;
 use super::{Setting, fields_of};
 use crate::catalogue::{EventType, Slot};
 use crate::mask;
@@ -101,6 +102,9 @@ pub(super) fn read_data<'a>(
         let read = match event_type.field(name) {
             Some(field) => read(field.kind, raw, setting.arena)
                 .map(|value| values.0.extend(value.map(|value| (field.slot, value)))),
+            None if !keep("data", name, event_type.fields().map(|field| field.name), index, findings) => {
+                Ok(())
+            }
             None => extra_name(name, setting).and_then(|name| {
                 extra.extend(extra_value(raw, setting)?.map(|value| (name, value)));
                 Ok(())
@@ -114,7 +118,7 @@ pub(super) fn read_data<'a>(
         |name: &str| fields.iter().any(|(sent, raw)| sent == name && !matches!(raw.get(), "null" | "\"\""));
     for field in event_type.fields().filter(|field| field.required) {
         if values.get(field.slot).is_none() && !was_sent(field.name) {
-            let message = format!("{} needs it", event_type.name);
+            let message = format!("{} needs it: {}", event_type.name, field.expected());
             findings.reject(index, &format!("data.{}", field.name), Fault::new(code::MISSING_FIELD, message));
         }
     }
