@@ -144,7 +144,11 @@ async fn take_events(
     if let Some(receipt) = &batch.receipt {
         // With a full queue nobody is helped by waiting for the rest: all of it is asked for again.
         if batch.not_queued.is_empty() && !batch.queued.is_empty() {
-            receipt.wait(begun + ingest.ack_timeout).await;
+            let deadline = begun + ingest.ack_timeout;
+            match &ingest.spool {
+                Some(spool) => spool.wait(receipt, begun, deadline).await,
+                None => _ = receipt.wait(deadline).await,
+            }
             ingest.metrics.ack_seconds.observe(begun.elapsed().as_secs_f64());
         }
     }
@@ -156,7 +160,7 @@ fn settle(ingest: &Ingest, arrival: &Arrival, batch: &Batch) -> Response<Body> {
     let mut counts = [[0_u64; 3]; 4];
     let mut retry = Vec::new();
     for queued in &batch.queued {
-        let durable = batch.receipt.as_ref().is_some_and(|receipt| receipt.is_delivered(queued.index));
+        let durable = batch.receipt.as_ref().is_some_and(|receipt| receipt.is_durable(queued.index));
         let outcome = match (durable, queued.duplicate) {
             (true, false) => 0,
             (true, true) => 1,
@@ -168,11 +172,10 @@ fn settle(ingest: &Ingest, arrival: &Arrival, batch: &Batch) -> Response<Body> {
         counts[queued.family as usize][outcome] += 1;
     }
     let receipt = batch.receipt.as_ref();
-    let is_durable = |entry: usize| receipt.is_some_and(|receipt| receipt.is_delivered(entry));
+    let is_durable = |entry: usize| receipt.is_some_and(|receipt| receipt.is_durable(entry));
     for (index, family) in &batch.shed {
         retry.push(*index);
         counts[*family as usize][2] += 1;
-        ingest.metrics.shed.with_label_values(&[family.name()]).inc();
     }
     retry.sort_unstable();
     ingest.recent.note(

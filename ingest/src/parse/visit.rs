@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::{Entry, Fields, ParseLimits, Part, SentEvent};
@@ -139,7 +139,9 @@ impl<'de> Visitor<'de> for EventSeed<'_> {
         Ok(no_object())
     }
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
-        while access.next_element::<IgnoredAny>()?.is_some() {}
+        while let Some(value) = access.next_element::<&'de RawValue>()? {
+            self.scan.check_depth(value, 2)?;
+        }
         Ok(no_object())
     }
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
@@ -205,7 +207,9 @@ impl<'de> Visitor<'de> for PartSeed<'_> {
         Ok(Part::Missing)
     }
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
-        while access.next_element::<IgnoredAny>()?.is_some() {}
+        while let Some(value) = access.next_element::<&'de RawValue>()? {
+            self.scan.check_depth(value, 3)?;
+        }
         Ok(Part::NotAnObject)
     }
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {

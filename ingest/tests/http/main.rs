@@ -3,7 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "in a test a failed step is a failed test")]
 
 mod contract;
+mod dialects;
 mod harness;
 mod hostile;
+mod hostile_memory;
+mod hostile_requests;
 mod kafka_away;
+mod limits;
+mod mistakes;
+mod privacy;
 mod refused_early;

@@ -1,6 +1,8 @@
 //! What the tests of ingest share: a real Kafka, the real server, and a plain HTTP client on a socket.
 
 mod client;
+mod compress;
+mod process;
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -20,6 +22,8 @@ use touchstream_runtime::shutdown::Shutdown;
 use touchstream_schemas::topics::Topics;
 
 pub(crate) use client::{exchange, get, post, post_with, read_reply};
+pub(crate) use compress::{ENCODINGS, compress};
+pub(crate) use process::Process;
 
 /// Deadline of everything that is waited for.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
