@@ -1,17 +1,17 @@
 //! Records → Kafka, and the receipt that tells when all in-sync replicas have them.
 //!
 //! Encode → **publish** → respond. One receipt a request: a counter of open deliveries and a flag per event, no future per message.
-//! Promise: an event counts as durable only by its own delivery report; whatever is uncertain when the deadline passes is
-//! reported for retry.
+//! Promise: an event counts as durable only by its own delivery report, or by the sync of the [`crate::spool`]; whatever is uncertain
+//! when the deadline passes is reported for retry.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::time::{Duration, Instant};
 
 use rdkafka::config::FromClientConfigAndContext;
-use rdkafka::error::KafkaError;
-use rdkafka::message::DeliveryResult;
-use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{DeliveryResult, Message};
+use rdkafka::producer::{BaseRecord, Producer, ProducerContext, PurgeConfig, ThreadedProducer};
 use rdkafka::{ClientConfig, ClientContext};
 use tokio::sync::Notify;
 use touchstream_runtime::kafka::Reasons;
@@ -19,11 +19,15 @@ use touchstream_schemas::event::Family;
 use touchstream_schemas::time::EventTime;
 use touchstream_schemas::topics::Topics;
 
-/// Deliveries of one request.
+use crate::spool::{Group, Record, Report, Shared};
+
+/// Fate of the events of one request.
 #[derive(Debug)]
 pub(crate) struct Receipt {
+    /// Rises from request to request.
+    number: u64,
     /// One flag an entry of the body.
-    delivered: Box<[AtomicBool]>,
+    durable: Box<[AtomicBool]>,
     /// Open deliveries, and one for the sender as long as it sends.
     open: AtomicUsize,
     done: Notify,
@@ -32,33 +36,53 @@ pub(crate) struct Receipt {
 impl Receipt {
     /// A receipt for a body of this many entries, held open until [`Receipt::close`].
     pub(crate) fn new(entries: usize) -> Arc<Receipt> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
         Arc::new(Receipt {
-            delivered: (0..entries).map(|_| AtomicBool::new(false)).collect(),
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            durable: (0..entries).map(|_| AtomicBool::new(false)).collect(),
             open: AtomicUsize::new(1),
             done: Notify::new(),
         })
     }
 
-    /// Everything was sent: from now on the last delivery completes the receipt.
-    pub(crate) fn close(&self) {
-        self.settle();
+    /// Order among requests.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
     }
 
-    fn settle(&self) {
+    /// So many events more will be settled.
+    pub(crate) fn expect(&self, events: usize) {
+        self.open.fetch_add(events, Ordering::AcqRel);
+    }
+
+    /// Everything was sent: from now on the last event that is settled completes the receipt.
+    pub(crate) fn close(&self) {
+        self.one_less();
+    }
+
+    /// An event that was expected is durable, or will not be.
+    pub(crate) fn settle(&self, entry: usize, is_durable: bool) {
+        if is_durable {
+            self.durable[entry].store(true, Ordering::Release);
+        }
+        self.one_less();
+    }
+
+    fn one_less(&self) {
         if self.open.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.done.notify_one();
         }
     }
 
-    /// Waits until every delivery was reported, at most until the deadline; one task may wait.
-    pub(crate) async fn wait(&self, deadline: tokio::time::Instant) {
-        // Passing the deadline is no error here: what was not delivered by then is asked for by the caller.
-        let _in_time: Result<(), _> = tokio::time::timeout_at(deadline, self.done.notified()).await;
+    /// Waits until every event was settled, at most until the deadline; whether it was. One task may wait, again after a deadline.
+    pub(crate) async fn wait(&self, deadline: tokio::time::Instant) -> bool {
+        // Passing the deadline is no error here: what is not durable by then is asked for by the caller.
+        tokio::time::timeout_at(deadline, self.done.notified()).await.is_ok()
     }
 
     /// Whether the entry's event is durable.
-    pub(crate) fn is_delivered(&self, entry: usize) -> bool {
-        self.delivered[entry].load(Ordering::Acquire)
+    pub(crate) fn is_durable(&self, entry: usize) -> bool {
+        self.durable[entry].load(Ordering::Acquire)
     }
 }
 
@@ -66,7 +90,9 @@ impl Receipt {
 #[derive(Debug)]
 pub(crate) enum Ticket {
     /// An event of a request.
-    Event { receipt: Arc<Receipt>, entry: usize },
+    Event { receipt: Arc<Receipt>, entry: usize, family: Family },
+    /// An event of the spool.
+    Spooled { number: u64 },
     /// A count of data quality; the flag asks for all counts again.
     Quality { failed: Arc<AtomicBool> },
 }
@@ -74,6 +100,7 @@ pub(crate) enum Ticket {
 /// Takes delivery reports and errors of the producer.
 #[derive(Debug, Default)]
 pub(crate) struct Deliveries {
+    spool: Option<Arc<Shared>>,
     last_logged: AtomicI64,
     reasons: Reasons,
 }
@@ -81,14 +108,55 @@ pub(crate) struct Deliveries {
 /// Shortest time between two log lines about the producer.
 const LOG_INTERVAL_MS: i64 = 10_000;
 
+impl Deliveries {
+    /// Whether it is time for a line about errors again.
+    fn may_log(&self) -> bool {
+        let now = EventTime::now().0;
+        let last = self.last_logged.load(Ordering::Relaxed);
+        now - last >= LOG_INTERVAL_MS
+            && self.last_logged.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
+    /// What Kafka did not take goes to the spool, unless Kafka refuses this very event: then it would refuse it again.
+    fn give_back(
+        &self,
+        receipt: Arc<Receipt>,
+        entry: usize,
+        family: Family,
+        error: &KafkaError,
+        message: &impl Message,
+    ) {
+        let Some(spool) = self.spool.as_ref().filter(|_| !is_about_the_record(error)) else {
+            receipt.settle(entry, false);
+            return;
+        };
+        let mut group = Group::new(receipt);
+        group.entries.push(entry);
+        group.bodies.push(&Record {
+            spooled_at: EventTime::now(),
+            family,
+            key: message.key().unwrap_or_default(),
+            payload: message.payload().unwrap_or_default(),
+        });
+        spool.give_back(group);
+    }
+}
+
+/// Errors that say something about the record and nothing about Kafka.
+fn is_about_the_record(error: &KafkaError) -> bool {
+    let own = [
+        RDKafkaErrorCode::MessageSizeTooLarge,
+        RDKafkaErrorCode::InvalidRecord,
+        RDKafkaErrorCode::InvalidTimestamp,
+        RDKafkaErrorCode::PolicyViolation,
+    ];
+    error.rdkafka_error_code().is_some_and(|code| own.contains(&code))
+}
+
 impl ClientContext for Deliveries {
     fn error(&self, error: KafkaError, reason: &str) {
         self.reasons.note(&error, reason);
-        let now = EventTime::now().0;
-        let last = self.last_logged.load(Ordering::Relaxed);
-        if now - last >= LOG_INTERVAL_MS
-            && self.last_logged.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
-        {
+        if self.may_log() {
             tracing::warn!(%error, reason, "the producer reports an error");
         }
     }
@@ -99,11 +167,20 @@ impl ProducerContext for Deliveries {
 
     fn delivery(&self, result: &DeliveryResult<'_>, ticket: Box<Ticket>) {
         match *ticket {
-            Ticket::Event { receipt, entry } => {
-                if result.is_ok() {
-                    receipt.delivered[entry].store(true, Ordering::Release);
+            Ticket::Event { receipt, entry, family } => match result {
+                Ok(_) => receipt.settle(entry, true),
+                Err((error, message)) => self.give_back(receipt, entry, family, error, message),
+            },
+            Ticket::Spooled { number } => {
+                if let Err((error, _)) = result
+                    && !is_purge(error)
+                    && self.may_log()
+                {
+                    tracing::error!(%error, "Kafka does not take an event of the spool; it is tried again");
                 }
-                receipt.settle();
+                if let Some(spool) = &self.spool {
+                    spool.report(Report { number, is_delivered: result.is_ok() });
+                }
             }
             Ticket::Quality { failed } => {
                 if result.is_err() {
@@ -114,9 +191,19 @@ impl ProducerContext for Deliveries {
     }
 }
 
+fn is_purge(error: &KafkaError) -> bool {
+    let codes = [RDKafkaErrorCode::PurgeQueue, RDKafkaErrorCode::PurgeInflight];
+    error.rdkafka_error_code().is_some_and(|code| codes.contains(&code))
+}
+
+type Sending = ThreadedProducer<Deliveries>;
+
 /// Sends to the raw topics and the topic of data quality.
 pub(crate) struct Publisher {
-    producer: ThreadedProducer<Deliveries>,
+    /// Replaced when the spool takes over. Reading is shared and lasts as long as one request sends.
+    producer: RwLock<Arc<Sending>>,
+    config: ClientConfig,
+    spool: Option<Arc<Shared>>,
     raw: [String; 4],
     quality: String,
 }
@@ -131,53 +218,179 @@ impl std::fmt::Debug for Publisher {
 #[derive(Debug)]
 pub(crate) struct NotQueued;
 
+/// Sends events; while it is held, the producer stays and nothing is diverted.
+pub(crate) struct DirectSender<'p> {
+    publisher: &'p Publisher,
+    producer: RwLockReadGuard<'p, Arc<Sending>>,
+}
+
+impl std::fmt::Debug for DirectSender<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("DirectSender").finish_non_exhaustive()
+    }
+}
+
+impl DirectSender<'_> {
+    /// Queues an event; the receipt hears of its delivery.
+    pub(crate) fn send(
+        &self,
+        family: Family,
+        key: &[u8],
+        payload: &[u8],
+        receipt: &Arc<Receipt>,
+        entry: usize,
+    ) -> Result<(), NotQueued> {
+        receipt.expect(1);
+        let ticket = Ticket::Event { receipt: Arc::clone(receipt), entry, family };
+        let sent = send(&self.producer, &self.publisher.raw[family as usize], key, payload, ticket);
+        sent.inspect_err(|NotQueued| receipt.one_less())
+    }
+
+    /// Queues events of a group in order, as many as there is room for; how many.
+    pub(crate) fn send_group(&self, group: &Group) -> usize {
+        group.receipt.expect(group.entries.len());
+        let sent = self.publisher.send_handed_in(&self.producer, group);
+        for _ in sent..group.entries.len() {
+            group.receipt.one_less();
+        }
+        sent
+    }
+
+    /// Queues an event of the spool.
+    pub(crate) fn send_spooled(&self, record: &Record<'_>, number: u64) -> Result<(), NotQueued> {
+        let topic = &self.publisher.raw[record.family as usize];
+        send(&self.producer, topic, record.key, record.payload, Ticket::Spooled { number })
+    }
+}
+
+/// A producer that nobody sends with any more.
+pub(crate) struct ReplacedProducer(Arc<Sending>);
+
+impl ReplacedProducer {
+    /// Takes everything out of it; blocks until each message was reported.
+    pub(crate) fn empty(&self) {
+        let producer = &self.0;
+        let begun = Instant::now();
+        let mut warned = false;
+        loop {
+            producer.purge(PurgeConfig::default().queue().inflight());
+            let until = Instant::now() + Duration::from_millis(500);
+            while producer.in_flight_count() > 0 && Instant::now() < until {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            let left = producer.in_flight_count();
+            if left == 0 {
+                return;
+            }
+            if begun.elapsed() > Duration::from_secs(5) && !warned {
+                warned = true;
+                tracing::warn!(messages = left, "the producer is slow to give back what it cannot deliver");
+            }
+        }
+    }
+
+    /// Closing can hang: nobody waits for it.
+    pub(crate) fn close_in_background(self) {
+        let close = std::thread::Builder::new().name("ingest-close".to_owned()).spawn(move || drop(self.0));
+        if let Err(error) = close {
+            tracing::warn!(%error, "a producer was closed without a thread of its own");
+        }
+    }
+}
+
+/// Sends while nobody else can.
+pub(crate) struct ExclusiveSender<'p> {
+    publisher: &'p Publisher,
+    producer: &'p Sending,
+}
+
+impl ExclusiveSender<'_> {
+    /// Queues events of a group that was handed in, as many as there is room for; how many.
+    pub(crate) fn send_handed_in(&self, group: &Group) -> usize {
+        self.publisher.send_handed_in(self.producer, group)
+    }
+}
+
 impl Publisher {
-    /// Creates the producer; it connects on its own.
-    pub(crate) fn new(config: &ClientConfig, topics: &Topics) -> Result<Publisher, KafkaError> {
+    /// Creates the producer; it connects on its own. What it cannot deliver goes to the spool, where there is one.
+    pub(crate) fn new(
+        config: ClientConfig,
+        topics: &Topics,
+        spool: Option<Arc<Shared>>,
+    ) -> Result<Publisher, KafkaError> {
         Ok(Publisher {
-            producer: ThreadedProducer::from_config_and_context(config, Deliveries::default())?,
+            producer: RwLock::new(Arc::new(new_producer(&config, spool.as_ref())?)),
+            config,
+            spool,
             raw: Family::ALL.map(|family| topics.raw(family)),
             quality: topics.quality(),
         })
     }
 
-    /// Queues an event; the receipt hears of its delivery.
-    pub(crate) fn send_event(
-        &self,
-        family: Family,
-        key: &str,
-        payload: &[u8],
-        receipt: &Arc<Receipt>,
-        entry: usize,
-    ) -> Result<(), NotQueued> {
-        receipt.open.fetch_add(1, Ordering::AcqRel);
-        let ticket = Box::new(Ticket::Event { receipt: Arc::clone(receipt), entry });
-        self.send(&self.raw[family as usize], key, payload, ticket).inspect_err(|NotQueued| receipt.settle())
+    /// The way to the producer for one request.
+    pub(crate) fn direct(&self) -> DirectSender<'_> {
+        let producer = self.producer.read().unwrap_or_else(PoisonError::into_inner);
+        DirectSender { publisher: self, producer }
     }
 
-    /// Queues a count of data quality.
+    /// Puts a new producer in the place of the old one; `meanwhile` runs while nobody can send.
+    pub(crate) fn replace(&self, meanwhile: impl FnOnce()) -> Result<ReplacedProducer, KafkaError> {
+        let new = Arc::new(new_producer(&self.config, self.spool.as_ref())?);
+        let mut producer = self.producer.write().unwrap_or_else(PoisonError::into_inner);
+        meanwhile();
+        Ok(ReplacedProducer(std::mem::replace(&mut *producer, new)))
+    }
+
+    /// Does something while nobody else can send.
+    pub(crate) fn exclusively<T>(&self, act: impl FnOnce(&ExclusiveSender<'_>) -> T) -> T {
+        let producer = self.producer.write().unwrap_or_else(PoisonError::into_inner);
+        act(&ExclusiveSender { publisher: self, producer: &producer })
+    }
+
+    fn send_handed_in(&self, producer: &Sending, group: &Group) -> usize {
+        let records = group.entries.iter().zip(group.bodies.iter());
+        let mut sent = 0;
+        for (entry, body) in records {
+            let record = Record::parse_body(body).expect("it was written by this process");
+            let ticket =
+                Ticket::Event { receipt: Arc::clone(&group.receipt), entry: *entry, family: record.family };
+            let topic = &self.raw[record.family as usize];
+            if send(producer, topic, record.key, record.payload, ticket).is_err() {
+                break;
+            }
+            sent += 1;
+        }
+        sent
+    }
+
+    /// Queues a count of data quality, unless Kafka is away.
     pub(crate) fn send_quality(
         &self,
         key: &str,
         payload: &[u8],
         failed: &Arc<AtomicBool>,
     ) -> Result<(), NotQueued> {
-        self.send(&self.quality, key, payload, Box::new(Ticket::Quality { failed: Arc::clone(failed) }))
+        let sender = self.direct();
+        if self.spool.as_ref().is_some_and(|spool| spool.is_diverted()) {
+            return Err(NotQueued);
+        }
+        let ticket = Ticket::Quality { failed: Arc::clone(failed) };
+        send(&sender.producer, &self.quality, key.as_bytes(), payload, ticket)
     }
 
-    fn send(&self, topic: &str, key: &str, payload: &[u8], ticket: Box<Ticket>) -> Result<(), NotQueued> {
-        let record = BaseRecord::with_opaque_to(topic, ticket).key(key).payload(payload);
-        self.producer.send(record).map_err(|_| NotQueued)
+    fn current(&self) -> Arc<Sending> {
+        Arc::clone(&self.producer.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Waits until nothing is on its way, at most `timeout`; blocks.
     pub(crate) fn flush(&self, timeout: Duration) -> Result<(), KafkaError> {
-        self.producer.flush(timeout)
+        self.current().flush(timeout)
     }
 
     /// The first topic that Kafka does not have, if it answers within `timeout`, else why it does not; blocks.
     pub(crate) fn missing_topic(&self, timeout: Duration) -> Result<Option<&str>, String> {
-        let (client, reasons) = (self.producer.client(), &self.producer.context().reasons);
+        let producer = self.current();
+        let (client, reasons) = (producer.client(), &producer.context().reasons);
         for topic in self.raw.iter().chain([&self.quality]) {
             let metadata =
                 client.fetch_metadata(Some(topic), timeout).map_err(|error| reasons.explain(&error))?;
@@ -188,4 +401,20 @@ impl Publisher {
         }
         Ok(None)
     }
+}
+
+fn new_producer(config: &ClientConfig, spool: Option<&Arc<Shared>>) -> Result<Sending, KafkaError> {
+    let deliveries = Deliveries { spool: spool.cloned(), ..Deliveries::default() };
+    ThreadedProducer::from_config_and_context(config, deliveries)
+}
+
+fn send(
+    producer: &Sending,
+    topic: &str,
+    key: &[u8],
+    payload: &[u8],
+    ticket: Ticket,
+) -> Result<(), NotQueued> {
+    let record = BaseRecord::with_opaque_to(topic, Box::new(ticket)).key(key).payload(payload);
+    producer.send(record).map_err(|_| NotQueued)
 }

@@ -32,6 +32,7 @@ use crate::quality::QualityCounts;
 use crate::read_body::BodyLimits;
 use crate::recent::RecentIds;
 use crate::route;
+use crate::spool::{OpenSpool, Spool};
 use crate::validate::Rules;
 
 /// Readiness part of the producer.
@@ -57,7 +58,8 @@ pub(crate) struct Ingest {
     pub(crate) keys: Arc<Keys>,
     pub(crate) nobody: Arc<WriteKey>,
     pub(crate) readiness: Readiness,
-    pub(crate) publisher: Publisher,
+    pub(crate) publisher: Arc<Publisher>,
+    pub(crate) spool: Option<Spool>,
     pub(crate) recent: RecentIds,
     pub(crate) metrics: Metrics,
     pub(crate) quality: QualityCounts,
@@ -81,6 +83,9 @@ pub async fn serve(settings: &Settings, shutdown: Shutdown) -> Result<(), Ingest
     let keys = Arc::new(Keys::configured(&options.static_keys, secret.expose())?);
     let topics = Topics::new(&settings.kafka.topic_prefix);
     let framings = framings(settings, &topics).await?;
+    let open_spool = OpenSpool::open(options, &registry)?;
+    let publisher = Arc::new(publisher(settings, &topics, open_spool.as_ref())?);
+    let spool = open_spool.map(|spool| spool.start(Arc::clone(&publisher))).transpose()?;
     let instance = uuid::Uuid::now_v7().simple().to_string();
     let ingest = Arc::new(Ingest {
         rules: Rules {
@@ -97,7 +102,8 @@ pub async fn serve(settings: &Settings, shutdown: Shutdown) -> Result<(), Ingest
         keys: Arc::clone(&keys),
         nobody: Arc::new(WriteKey::nobody()),
         readiness: readiness.clone(),
-        publisher: publisher(settings, &topics)?,
+        publisher,
+        spool,
         recent: RecentIds::default(),
         metrics: Metrics::new(&registry)?,
         quality: QualityCounts::new(instance),
@@ -145,8 +151,11 @@ async fn drain(
     threads: [std::thread::JoinHandle<()>; 2],
 ) -> Result<(), IngestError> {
     tokio::task::spawn_blocking(move || {
+        if let Some(spool) = &ingest.spool {
+            spool.stop();
+        }
         ingest.quality.send(&ingest.publisher, &mut encoder);
-        if let Err(error) = ingest.publisher.flush(ingest.ack_timeout) {
+        if let Err(error) = ingest.publisher.flush(last_wait(&ingest)) {
             tracing::warn!(%error, "messages were left unsent at shutdown; none of them was acknowledged to a client");
         }
         for thread in threads {
@@ -170,18 +179,30 @@ fn spawn_thread(
         .map_err(|error| IngestError::Thread { what: name, reason: error.to_string() })
 }
 
-fn publisher(settings: &Settings, topics: &Topics) -> Result<Publisher, IngestError> {
+/// What a full spool's process still has in hand stays on disk; only what no disk has is worth waiting for.
+fn last_wait(ingest: &Ingest) -> Duration {
+    let is_diverted = ingest.spool.as_ref().is_some_and(Spool::is_diverted);
+    if is_diverted { Duration::ZERO } else { ingest.ack_timeout }
+}
+
+fn publisher(
+    settings: &Settings,
+    topics: &Topics,
+    spool: Option<&OpenSpool>,
+) -> Result<Publisher, IngestError> {
     let options = &settings.ingest;
     let client_id = format!("touchstream-ingest-{}", kafka::unique_id());
     let mut config = kafka::producer(&settings.kafka, &client_id)?;
     // Kafka gives a message up shortly before the client is told to send it again, so that an outage cannot fill the queue with
     // messages that nobody waits for. Longer would only make more duplicates.
     let message_timeout = (options.ack_timeout_ms.saturating_sub(500)).max(options.ack_timeout_ms / 2).max(1);
+    // With a spool nothing times out one by one: what is given up is given up as a whole, so that nothing is overtaken.
+    let message_timeout = if spool.is_some() { 0 } else { message_timeout.max(options.linger_ms + 1) };
     config
         .set("linger.ms", options.linger_ms.to_string())
-        .set("message.timeout.ms", message_timeout.max(options.linger_ms + 1).to_string())
+        .set("message.timeout.ms", message_timeout.to_string())
         .set("queue.buffering.max.kbytes", (options.queue_bytes / 1_024).max(1).to_string());
-    Ok(Publisher::new(&config, topics)?)
+    Ok(Publisher::new(config, topics, spool.map(OpenSpool::shared))?)
 }
 
 struct Framings {
@@ -236,7 +257,13 @@ fn watch_kafka(ingest: &Ingest, shutdown: &Shutdown) {
                 let why = format!("topic {topic} does not exist; run touchstream setup");
                 ingest.readiness.not_ready(KAFKA, why);
             }
-            Err(reason) => ingest.readiness.not_ready(KAFKA, reason),
+            Err(reason) => match &ingest.spool {
+                None => ingest.readiness.not_ready(KAFKA, reason),
+                Some(spool) => match spool.refusal() {
+                    None => ingest.readiness.ready(KAFKA),
+                    Some(refusal) => ingest.readiness.not_ready(KAFKA, format!("{reason}; {refusal}")),
+                },
+            },
         }
         let until = std::time::Instant::now() + WATCH_INTERVAL;
         while !shutdown.is_cancelled() && std::time::Instant::now() < until {

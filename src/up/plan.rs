@@ -73,6 +73,10 @@ impl Plan {
             let secret = secrets::file(&data_dir, "pseudonym-secret")?;
             overrides.push(("TOUCHSTREAM__INGEST__PSEUDONYM_SECRET_FILE", secret.display().to_string()));
         }
+        if is_default("ingest.spool_dir") {
+            let spool = data_dir.join("ingest-spool").display().to_string();
+            overrides.push(("TOUCHSTREAM__INGEST__SPOOL_DIR", spool));
+        }
         if is_default("ingest.static_keys") {
             let keys = if is_demo { "shop:shop:web,demo:demo:web" } else { "shop:shop:web" };
             overrides.push(("TOUCHSTREAM__INGEST__STATIC_KEYS", keys.to_owned()));

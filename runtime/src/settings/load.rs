@@ -123,7 +123,7 @@ fn place_of(key: &str, file: Option<&(String, String)>) -> String {
 /// Rules between values that types do not hold.
 fn check(settings: &Settings, file: Option<&(String, String)>) -> Result<(), SettingsError> {
     let kafka = &settings.kafka;
-    let rules: [(&str, bool, &str); 8] = [
+    let rules: [(&str, bool, &str); 9] = [
         ("kafka.partitions", kafka.partitions >= 1, "at least 1 is needed"),
         ("kafka.replication", kafka.replication >= 1, "at least 1 is needed"),
         (
@@ -135,6 +135,11 @@ fn check(settings: &Settings, file: Option<&(String, String)>) -> Result<(), Set
             "kafka.security_protocol",
             ["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"].contains(&kafka.security_protocol.as_str()),
             "expected plaintext, ssl, sasl_plaintext or sasl_ssl",
+        ),
+        (
+            "metrics.reopen_gap_days",
+            (1..=7).contains(&settings.metrics.reopen_gap_days),
+            "expected 1 to 7 days",
         ),
         ("processor.lateness_days", settings.processor.lateness_days >= 1, "at least 1 day is needed"),
         ("sink.batch_rows", settings.sink.batch_rows >= 1, "at least 1 row is needed"),
