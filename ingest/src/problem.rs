@@ -8,32 +8,41 @@ use serde::Serialize;
 
 /// Codes of rejections and warnings; bounded, because they are labels of metrics too.
 pub(crate) mod code {
-    pub(crate) const DUPLICATE_FIELD: &str = "duplicate_field";
-    pub(crate) const EVENT_TOO_LARGE: &str = "event_too_large";
-    pub(crate) const FAMILY_NOT_ALLOWED: &str = "family_not_allowed";
-    pub(crate) const INVALID_JSON: &str = "invalid_json";
-    pub(crate) const INVALID_MONEY: &str = "invalid_money";
-    pub(crate) const INVALID_TEXT: &str = "invalid_text";
-    pub(crate) const INVALID_TIME: &str = "invalid_time";
-    pub(crate) const INVALID_VALUE: &str = "invalid_value";
-    pub(crate) const MISSING_FIELD: &str = "missing_field";
-    pub(crate) const NOT_AN_OBJECT: &str = "not_an_object";
-    pub(crate) const OUT_OF_RANGE: &str = "out_of_range";
-    pub(crate) const TIME_IN_FUTURE: &str = "time_in_future";
-    pub(crate) const TIME_TOO_OLD: &str = "time_too_old";
-    pub(crate) const TOO_DEEP: &str = "too_deep";
-    pub(crate) const TOO_LONG: &str = "too_long";
-    pub(crate) const TOO_MANY_FIELDS: &str = "too_many_fields";
-    pub(crate) const UNKNOWN_TYPE: &str = "unknown_type";
-    pub(crate) const WRONG_TYPE: &str = "wrong_type";
-
-    /// Warnings.
-    pub(crate) const CURRENCY_MISSING: &str = "currency_missing";
-    pub(crate) const FIELD_IGNORED: &str = "field_ignored";
-    pub(crate) const ID_MISSING: &str = "id_missing";
-    pub(crate) const MISSPELT_FIELD: &str = "misspelt_field";
-    pub(crate) const NOT_STORED: &str = "not_stored";
-    pub(crate) const RESERVED_VALUE: &str = "reserved_value";
+    macro_rules! codes {
+        ($all:ident: $($name:ident = $text:literal),* $(,)?) => {
+            $(pub(crate) const $name: &str = $text;)*
+            /// All of them.
+            pub(crate) const $all: &[&str] = &[$($text),*];
+        };
+    }
+    codes! { REJECTIONS:
+        DUPLICATE_FIELD = "duplicate_field",
+        EVENT_TOO_LARGE = "event_too_large",
+        FAMILY_NOT_ALLOWED = "family_not_allowed",
+        INVALID_JSON = "invalid_json",
+        INVALID_MONEY = "invalid_money",
+        INVALID_TEXT = "invalid_text",
+        INVALID_TIME = "invalid_time",
+        INVALID_VALUE = "invalid_value",
+        MISSING_FIELD = "missing_field",
+        NOT_AN_OBJECT = "not_an_object",
+        OUT_OF_RANGE = "out_of_range",
+        TIME_IN_FUTURE = "time_in_future",
+        TIME_TOO_OLD = "time_too_old",
+        TOO_DEEP = "too_deep",
+        TOO_LONG = "too_long",
+        TOO_MANY_FIELDS = "too_many_fields",
+        UNKNOWN_TYPE = "unknown_type",
+        WRONG_TYPE = "wrong_type",
+    }
+    codes! { WARNINGS:
+        CURRENCY_MISSING = "currency_missing",
+        FIELD_IGNORED = "field_ignored",
+        ID_MISSING = "id_missing",
+        MISSPELT_FIELD = "misspelt_field",
+        NOT_STORED = "not_stored",
+        RESERVED_VALUE = "reserved_value",
+    }
 }
 
 /// Longest field name that an answer repeats.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{Method, Response, StatusCode, request};
+use axum::http::{Method, Response, StatusCode, header, request};
 use axum::response::IntoResponse;
 use axum::routing::{any, get};
 use touchstream_schemas::time::EventTime;
@@ -39,6 +39,7 @@ pub(crate) fn router(ingest: Arc<Ingest>) -> Router {
     segment
         .route("/v1/events", call(None))
         .merge(browser_files::router())
+        .route("/openapi.json", get(describe))
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .fallback(|State(ingest): State<Arc<Ingest>>| async move {
@@ -54,6 +55,12 @@ async fn ready(State(ingest): State<Arc<Ingest>>) -> Response<Body> {
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "not ready\n").into_response()
     }
+}
+
+/// The description of these paths; any page may read it.
+async fn describe(State(ingest): State<Arc<Ingest>>) -> Response<Body> {
+    let headers = [(header::CONTENT_TYPE, "application/json"), (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
+    (headers, ingest.openapi.clone()).into_response()
 }
 
 async fn receive(ingest: Arc<Ingest>, call: Option<Call>, request: Request) -> Response<Body> {
@@ -127,7 +134,8 @@ async fn take_events(
     } else {
         (key, hold)
     };
-    let arrival = Arrival { key, form, received_at, dry_run };
+    let opted_out = ingest.objections.object(&parts.headers);
+    let arrival = Arrival { key, form, received_at, dry_run, opted_out };
 
     let begun = tokio::time::Instant::now();
     let batch = if body.len() <= INLINE_BYTES {

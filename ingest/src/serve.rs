@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use prometheus::Registry;
 use tokio::net::TcpListener;
 use touchstream_runtime::admin::{self, Readiness};
@@ -26,7 +27,9 @@ use crate::limit::Limits;
 use crate::limit::connections::ConnectionCounts;
 use crate::listen::{ConnectionLimits, LONGEST_LINGER, listen};
 use crate::metrics::Metrics;
+use crate::openapi::{self, DescribedLimits};
 use crate::parse::ParseLimits;
+use crate::privacy::Objections;
 use crate::publish::Publisher;
 use crate::quality::QualityCounts;
 use crate::read_body::BodyLimits;
@@ -51,9 +54,11 @@ const WATCH_TIMEOUT: Duration = Duration::from_secs(2);
 pub(crate) struct Ingest {
     pub(crate) rules: Rules,
     pub(crate) aliases: Aliases,
+    pub(crate) openapi: Bytes,
     pub(crate) parse_limits: ParseLimits,
     pub(crate) body_limits: BodyLimits,
     pub(crate) limits: Limits,
+    pub(crate) objections: Objections,
     pub(crate) ack_timeout: Duration,
     pub(crate) keys: Arc<Keys>,
     pub(crate) nobody: Arc<WriteKey>,
@@ -95,9 +100,15 @@ pub async fn serve(settings: &Settings, shutdown: Shutdown) -> Result<(), Ingest
             keep_agent_ids: options.agent_ids,
         },
         aliases: Aliases::load(&options.alias_file)?,
+        openapi: openapi::document(DescribedLimits {
+            body_bytes: options.max_body_bytes,
+            event_bytes: options.max_event_bytes,
+            parse: ParseLimits { events: options.max_events, depth: options.max_json_depth },
+        }),
         parse_limits: ParseLimits { events: options.max_events, depth: options.max_json_depth },
         body_limits: BodyLimits::new(options.max_body_bytes, Duration::from_millis(options.body_timeout_ms)),
         limits: Limits::new(options)?,
+        objections: Objections { sec_gpc: options.honour_sec_gpc, dnt: options.honour_dnt },
         ack_timeout: Duration::from_millis(options.ack_timeout_ms),
         keys: Arc::clone(&keys),
         nobody: Arc::new(WriteKey::nobody()),

@@ -11,8 +11,8 @@ pub(crate) fn nearest<'n>(sent: &str, known: impl Iterator<Item = &'n str>) -> O
         return None;
     }
     let sent = normal(sent);
-    // A mistake in four letters, at most three.
-    let limit = (sent.len() / 4).min(3);
+    // A mistake in four letters, at most three; one in a word of three.
+    let limit = (sent.len() / 4).clamp(usize::from(sent.len() >= 3), 3);
     let distances = known.filter_map(|name| {
         let normal = normal(name);
         let near = normal.len().abs_diff(sent.len()) <= limit;
@@ -65,6 +65,8 @@ mod tests {
             ("customerID", Some("customer_id")),
             ("color", None),
             ("state", None),
+            ("nam", None),
+            ("scen", Some("scene")),
             ("x", None),
             ("", None),
         ] {

@@ -3,7 +3,7 @@
 //! Parse → **validate** → encode. The steps: envelope (type, id, times), context, data by the catalogue, rules between fields, privacy. The
 //! result borrows from the body and the request's arena.
 
-mod context;
+pub(crate) mod context;
 mod data;
 mod rules;
 #[cfg(test)]
@@ -44,6 +44,8 @@ pub(crate) struct Setting<'a> {
     pub(crate) rules: Rules,
     pub(crate) key: &'a WriteKey,
     pub(crate) received_at: EventTime,
+    /// The customer's browser objects to being followed, and that is honoured.
+    pub(crate) opted_out: bool,
     pub(crate) arena: &'a Bump,
 }
 

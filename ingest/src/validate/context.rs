@@ -59,8 +59,8 @@ pub(crate) const FIELDS: [&str; 20] = [
     "consent",
     "traffic",
 ];
-const MODES: Kind = Kind::OneOf(&["self", "bot", "assisted"]);
-const TRAFFIC: Kind = Kind::OneOf(&[HUMAN, "bot", "internal"]);
+pub(crate) const MODES: Kind = Kind::OneOf(&["self", "bot", "assisted"]);
+pub(crate) const TRAFFIC: Kind = Kind::OneOf(&[HUMAN, "bot", "internal"]);
 /// Most consents that one event lists.
 const MAX_CONSENTS: usize = 32;
 
