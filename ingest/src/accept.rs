@@ -56,6 +56,8 @@ pub(crate) struct Arrival {
     pub(crate) form: Form,
     pub(crate) received_at: EventTime,
     pub(crate) dry_run: bool,
+    /// The customer's browser objects to being followed, and that is honoured.
+    pub(crate) opted_out: bool,
 }
 
 /// What one body needs while it is worked on; used again for the next.
@@ -127,7 +129,13 @@ fn accept_in(
         .map_err(|error| Refusal::of_parsing(error, ingest.parse_limits.events))?;
     ingest.limits.take(&arrival.key, entries.len(), body.len())?;
     let shed = ingest.limits.admission.shed(&arrival.key, entries.iter().filter_map(type_of));
-    let setting = Setting { rules: ingest.rules, key: &arrival.key, received_at: arrival.received_at, arena };
+    let setting = Setting {
+        rules: ingest.rules,
+        key: &arrival.key,
+        received_at: arrival.received_at,
+        opted_out: arrival.opted_out,
+        arena,
+    };
     let mut batch = Batch {
         receipt: (!arrival.dry_run).then(|| Receipt::new(entries.len())),
         queued: Vec::with_capacity(entries.len()),
@@ -136,9 +144,10 @@ fn accept_in(
         findings: Findings::default(),
         dry_run: arrival.dry_run.then(Vec::new),
     };
-    let mut outlet = batch.receipt.as_ref().map(|receipt| {
-        Outlet::new(&ingest.publisher, ingest.spool.as_ref(), receipt, arrival.received_at)
-    });
+    let mut outlet = batch
+        .receipt
+        .as_ref()
+        .map(|receipt| Outlet::new(&ingest.publisher, ingest.spool.as_ref(), receipt, arrival.received_at));
     let mut keys_of_body = HashSet::new();
     for (index, entry) in entries.iter().enumerate() {
         let before = batch.findings.problems.len();
@@ -181,7 +190,8 @@ fn accept_in(
         }
         let key = EventKey::new(&arrival.key.tenant, &arrival.key.source, record.id());
         let repeated = entries.len() > 1 && !keys_of_body.insert(key);
-        let sent = outlet.as_mut().is_some_and(|outlet| outlet.send(family, &record.key(), buffer, index).is_ok());
+        let sent =
+            outlet.as_mut().is_some_and(|outlet| outlet.send(family, &record.key(), buffer, index).is_ok());
         if !sent {
             batch.not_queued.push(index);
         }

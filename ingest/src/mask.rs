@@ -1,29 +1,64 @@
-//! Masks personal data in a person's words: e-mail addresses, IBANs, card and phone numbers.
+//! Masks personal data in a person's words: e-mail addresses, IBANs, card and phone numbers; cuts web addresses to their path.
 //!
 //! Validate → **mask** → encode. Promise: a text without such data passes unchanged and is not copied. What is masked becomes `[email]`,
 //! `[iban]`, `[card]` or `[phone]`. When in doubt the number goes: a lost order number in a comment costs less than a
-//! stored telephone number.
+//! stored telephone number. Names (of steps, pages, campaigns) keep what only looks like a phone number.
 
+mod address;
 mod numbers;
+mod shadow;
 
 use bumpalo::Bump;
 use bumpalo::collections::String as ArenaString;
 
+use self::shadow::{LETTER, Shadow, is_word};
+
 /// Fewest digits that could be personal data.
 const FEWEST_DIGITS: usize = 8;
 
-/// The text with control characters as spaces and personal data masked; the same text when there is neither.
+/// What is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Search {
+    /// Everything, as people write it.
+    Words,
+    /// Without phone numbers: names and dates of machines look like them.
+    Names,
+}
+
+/// A person's words with control characters as spaces and personal data masked; the same text when there is neither.
 pub(crate) fn clean<'a>(text: &'a str, arena: &'a Bump) -> &'a str {
-    let text = without_controls(text, arena);
+    search(address::cut(without_controls(text, arena), arena), Search::Words, arena)
+}
+
+/// A name, of a step or a page, say, with the personal data masked that does not belong there.
+pub(crate) fn clean_name<'a>(text: &'a str, arena: &'a Bump) -> &'a str {
+    search(address::cut(text, arena), Search::Names, arena)
+}
+
+/// Whether an id holds an e-mail address or an IBAN: it names a person then, not a thing.
+pub(crate) fn names_a_person(id: &str) -> bool {
+    if !may_hold_data(id) {
+        return false;
+    }
+    let shadow = Shadow::of(id);
+    let found =
+        (0..shadow.bytes.len()).filter_map(|position| find_at(&shadow.bytes, position, 0, Search::Names));
+    found.into_iter().any(|found| found.label != "[card]")
+}
+
+/// A quick look: most texts hold nothing at all.
+fn may_hold_data(text: &str) -> bool {
     let (mut digits, mut at) = (0_usize, false);
     for byte in text.bytes() {
-        digits += usize::from(byte.is_ascii_digit());
-        at |= byte == b'@';
+        // Digits of other scripts have several bytes, each of which is no ASCII.
+        digits += usize::from(byte.is_ascii_digit() || byte >= 0x80);
+        at |= matches!(byte, b'@' | b'%' | b'[' | b'(' | 0xEF);
     }
-    if digits < FEWEST_DIGITS && !at {
-        return text;
-    }
-    mask(text, arena)
+    digits >= FEWEST_DIGITS || at
+}
+
+fn search<'a>(text: &'a str, search: Search, arena: &'a Bump) -> &'a str {
+    if may_hold_data(text) { mask(text, search, arena) } else { text }
 }
 
 fn without_controls<'a>(text: &'a str, arena: &'a Bump) -> &'a str {
@@ -36,24 +71,26 @@ fn without_controls<'a>(text: &'a str, arena: &'a Bump) -> &'a str {
     clean.into_bump_str()
 }
 
-fn mask<'a>(text: &'a str, arena: &'a Bump) -> &'a str {
+fn mask<'a>(text: &'a str, search: Search, arena: &'a Bump) -> &'a str {
+    let shadow = Shadow::of(text);
+    let bytes = &*shadow.bytes;
     let mut masked: Option<ArenaString<'a>> = None;
     let (mut position, mut kept) = (0, 0);
-    while position < text.len() {
-        match find_at(text, position, kept) {
+    while position < bytes.len() {
+        match find_at(bytes, position, kept, search) {
             Some(found) => {
                 let output = masked.get_or_insert_with(|| ArenaString::with_capacity_in(text.len(), arena));
-                output.push_str(&text[kept..found.start]);
+                output.push_str(&text[shadow.start(kept)..shadow.start(found.start)]);
                 output.push_str(found.label);
                 (position, kept) = (found.end, found.end);
             }
-            None => position = next_position(text, position),
+            None => position = next_position(bytes, position),
         }
     }
     match masked {
         None => text,
         Some(mut output) => {
-            output.push_str(&text[kept..]);
+            output.push_str(&text[shadow.start(kept)..]);
             output.into_bump_str()
         }
     }
@@ -67,53 +104,76 @@ struct Found {
     label: &'static str,
 }
 
-fn find_at(text: &str, position: usize, kept: usize) -> Option<Found> {
-    let bytes = text.as_bytes();
-    let starts_word = position == 0 || !text[..position].ends_with(char::is_alphanumeric);
+fn find_at(bytes: &[u8], position: usize, kept: usize, search: Search) -> Option<Found> {
+    let starts_word = position == 0 || !is_word(bytes[position - 1]);
+    let found = |label| move |end| Found { start: position, end, label };
+    if let Some(length) = at_sign(bytes, position) {
+        return email(bytes, position, length, kept);
+    }
     match bytes[position] {
-        b'@' => email(text, position, kept),
-        byte if starts_word && byte.is_ascii_alphabetic() => {
-            numbers::iban(bytes, position).map(|end| Found { start: position, end, label: "[iban]" })
+        // An IBAN is recognised by its check digits, so it may also follow a letter, as in `IBANDE89…`.
+        byte if byte.is_ascii_alphabetic() && (starts_word || follows_iban(bytes, position)) => {
+            numbers::iban(bytes, position).map(found("[iban]"))
         }
         byte if starts_word && (byte.is_ascii_digit() || byte == b'+' || byte == b'(') => {
-            let found = |label| move |end| Found { start: position, end, label };
-            numbers::card(bytes, position)
-                .map(found("[card]"))
-                .or_else(|| numbers::phone(bytes, position).map(found("[phone]")))
+            let card = numbers::card(bytes, position).map(found("[card]"));
+            card.or_else(|| {
+                let phone = (search == Search::Words).then(|| numbers::phone(bytes, position))?;
+                phone.map(found("[phone]"))
+            })
         }
         _ => None,
     }
 }
 
+fn follows_iban(bytes: &[u8], position: usize) -> bool {
+    position >= 4 && bytes[position - 4..position].eq_ignore_ascii_case(b"iban")
+}
+
+/// The length of what stands for `@` here: itself, as in addresses of pages, or as people write it for other people.
+fn at_sign(bytes: &[u8], position: usize) -> Option<usize> {
+    const SPELLINGS: [&[u8]; 8] = [b"@", b"%40", b"(at)", b"[at]", b" (at) ", b" [at] ", b" @ ", b"(@)"];
+    if !matches!(bytes[position], b'@' | b'%' | b'(' | b'[' | b' ') {
+        return None;
+    }
+    let spelling = SPELLINGS.iter().find(|spelling| {
+        bytes.get(position..position + spelling.len()).is_some_and(|text| text.eq_ignore_ascii_case(spelling))
+    });
+    spelling.map(|spelling| spelling.len())
+}
+
 /// The next place where something could start: past the rest of a run of digits, else the next character.
-fn next_position(text: &str, position: usize) -> usize {
-    let bytes = text.as_bytes();
+fn next_position(bytes: &[u8], position: usize) -> usize {
     let mut next = position + 1;
     if bytes[position].is_ascii_digit() {
         while next < bytes.len() && bytes[next].is_ascii_digit() {
             next += 1;
         }
     }
-    while !text.is_char_boundary(next) {
-        next += 1;
-    }
     next
 }
 
-/// The address around the `@` at `position`, not reaching before `kept`.
-fn email(text: &str, position: usize, kept: usize) -> Option<Found> {
-    let is_local = |char: char| char.is_alphanumeric() || "._%+-'".contains(char);
-    let local = text[kept..position].chars().rev().take_while(|char| is_local(*char)).map(char::len_utf8);
-    let start = position - local.sum::<usize>();
-    let is_domain = |char: char| char.is_alphanumeric() || char == '.' || char == '-';
-    let after = &text[position + 1..];
-    let domain: usize = after.chars().take_while(|char| is_domain(*char)).map(char::len_utf8).sum();
-    let domain = after[..domain].trim_end_matches(['.', '-']);
-    let (_, top) = domain.rsplit_once('.')?;
-    if start == position || top.chars().count() < 2 || top.chars().all(|char| char.is_ascii_digit()) {
+/// The address around the sign of this length at `position`, not reaching before `kept`.
+fn email(bytes: &[u8], position: usize, sign: usize, kept: usize) -> Option<Found> {
+    let is_local = |byte: &u8| is_word(*byte) || b"._%+-'".contains(byte);
+    let start = position - bytes[kept..position].iter().rev().take_while(|byte| is_local(byte)).count();
+    let after = &bytes[position + sign..];
+    let is_domain = |byte: &u8| is_word(*byte) || matches!(byte, b'.' | b'-');
+    let mut domain = &after[..after.iter().take_while(|byte| is_domain(byte)).count()];
+    while let [rest @ .., b'.' | b'-'] = domain {
+        domain = rest;
+    }
+    let point = domain.iter().rposition(|byte| *byte == b'.')?;
+    let top = &domain[point + 1..];
+    if start == position || point == 0 || top.len() < 2 || top.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    Some(Found { start, end: position + 1 + domain.len(), label: "[email]" })
+    // Spaces around the sign are an address only where nothing else is probable.
+    let spaced = bytes[position] == b' ';
+    if spaced && !top.iter().all(|byte| byte.is_ascii_alphabetic() || *byte == LETTER) {
+        return None;
+    }
+    Some(Found { start, end: position + sign + domain.len(), label: "[email]" })
 }
 
 #[cfg(test)]
@@ -141,6 +201,46 @@ mod tests {
     }
 
     #[test]
+    fn what_is_written_so_that_machines_do_not_see_it_is_masked_too() {
+        let cases = [
+            // Separators of every kind, also those that nobody sees.
+            ("4111.1111.1111.1111", "[card]"),
+            ("4111  1111  1111  1111", "[card]"),
+            ("4111\u{a0}1111\u{202f}1111\u{2009}1111", "[card]"),
+            ("41\u{200b}11 1111\u{ad} 1111 1111", "[card]"),
+            ("4111\u{2013}1111\u{2013}1111\u{2013}1111", "[card]"),
+            ("card/4111/1111/1111/1111/", "card/[card]/"),
+            ("Amex 3782 822463 10005", "Amex [card]"),
+            ("DE89-3704-0044-0532-0130-00", "[iban]"),
+            ("DE89.3704.0044.0532.0130.00", "[iban]"),
+            ("IBAN:DE89370400440532013000", "IBAN:[iban]"),
+            ("IBANDE89370400440532013000", "IBAN[iban]"),
+            ("de89\u{a0}3704\u{a0}0044 0532 0130 00", "[iban]"),
+            ("NL91 ABNA 0417 1643 00 und FR14 2004 1010 0505 0001 3M02 606", "[iban] und [iban]"),
+            ("+49 (0) 176 / 123 45 67", "[phone]"),
+            ("0176 - 123 45 67", "[phone]"),
+            ("tel:+49-176-1234567", "tel:[phone]"),
+            ("0049 176 1234567", "[phone]"),
+            ("+1 (555) 123-4567", "[phone]"),
+            ("\u{ff0b}\u{ff14}\u{ff19} 176 1234567", "[phone]"),
+            ("+٤٩ ١٧٦ ١٢٣٤٥٦٧", "[phone]"),
+            ("anna\u{ff20}shop.example", "[email]"),
+            ("anna%40shop.example", "[email]"),
+            ("anna (at) shop.example", "[email]"),
+            ("anna[at]shop.example", "[email]"),
+            ("anna @ shop.example", "[email]"),
+            ("Ärger: jörg.müller@bücher.example!", "Ärger: [email]!"),
+            ("o'neil@shop.example", "[email]"),
+            ("<anna@shop.example>", "<[email]>"),
+            ("https://shop.example/me/anna%40shop.example?x=1", "https://shop.example/me/[email]"),
+        ];
+        let arena = Bump::new();
+        for (text, expected) in cases {
+            assert_eq!(clean(text, &arena), expected, "{text}");
+        }
+    }
+
+    #[test]
     fn what_only_looks_like_it_is_kept_and_not_copied() {
         let arena = Bump::new();
         for text in [
@@ -151,11 +251,30 @@ mod tests {
             "@home and user@localhost",
             "version 10.20.30.40",
             "über 12345678 Stück",
+            "3 @ 5.99",
+            "meet (at) noon",
+            "größer als überall möglich, wirklich schön für späte Gäste",
         ] {
             let kept = clean(text, &arena);
             assert_eq!(kept, text);
             assert!(std::ptr::eq(kept, text), "{text} was copied");
         }
         assert_eq!(clean("a\u{0}b\nc", &arena), "a b\nc");
+    }
+
+    #[test]
+    fn names_lose_addresses_but_not_numbers_that_look_like_phones() {
+        let arena = Bump::new();
+        for (name, expected) in [
+            ("/orders/anna@shop.example/edit?token=x", "/orders/[email]/edit"),
+            ("release-0176-1234567", "release-0176-1234567"),
+            ("payment", "payment"),
+        ] {
+            assert_eq!(clean_name(name, &arena), expected);
+        }
+        assert!(names_a_person("cart-anna@shop.example") && names_a_person("DE89370400440532013000"));
+        assert!(
+            !names_a_person("k-9") && !names_a_person("0176 1234567") && !names_a_person("4111111111111111")
+        );
     }
 }

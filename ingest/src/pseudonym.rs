@@ -41,7 +41,17 @@ impl Pseudonyms {
 
     /// The pseudonym of an id.
     pub(crate) fn of<'a>(&self, id: &str, arena: &'a Bump) -> &'a str {
-        let mac = self.keyed.clone().chain_update(id).finalize().into_bytes();
+        self.pseudonym("", id, arena)
+    }
+
+    /// Another pseudonym of the same id, for events that must not be joined with those that have the first one, or the id itself.
+    pub(crate) fn unlinked<'a>(&self, id: &str, arena: &'a Bump) -> &'a str {
+        // No id begins so: ids have no control characters.
+        self.pseudonym("\0unlinked\0", id, arena)
+    }
+
+    fn pseudonym<'a>(&self, domain: &str, id: &str, arena: &'a Bump) -> &'a str {
+        let mac = self.keyed.clone().chain_update(domain).chain_update(id).finalize().into_bytes();
         let mut text = [0_u8; CHARACTERS];
         let written = URL_SAFE_NO_PAD
             .encode_slice(&mac[..KEPT], &mut text)
@@ -63,6 +73,8 @@ mod tests {
         assert_eq!(pseudonym, "opwL1Xx5pjixFHN-vqpClA");
         assert_eq!(pseudonym, Pseudonyms::new("secret", "shop").of("c-81", &arena));
         assert_ne!(pseudonym, shop.of("c-82", &arena));
+        assert_ne!(pseudonym, shop.unlinked("c-81", &arena));
+        assert_eq!(shop.unlinked("c-81", &arena), shop.unlinked("c-81", &arena));
         assert_ne!(pseudonym, Pseudonyms::new("secret", "other").of("c-81", &arena));
         assert_ne!(pseudonym, Pseudonyms::new("other", "shop").of("c-81", &arena));
     }

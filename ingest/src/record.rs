@@ -1,19 +1,15 @@
-//! The validated event as the Avro record that is stored: identities replaced, or left out where the law or the promise says so.
+//! The validated event as the Avro record that is stored, protected as [`crate::privacy`] says.
 //!
-//! Validate → **record** → encode. Promise: no identity leaves this file in clear. Identity-free are events without consent under a key
-//! whose legal basis is consent, and answers to anonymous stories.
+//! Validate → **record** → encode. Promise: no identity leaves this file in clear.
 
 use serde::Serialize;
 use touchstream_schemas::codec::{EncodeError, Encoder};
-use touchstream_schemas::event::{AppEvent, ChatEvent, CheckoutEvent, Family, FeedbackEvent, StringMap};
+use touchstream_schemas::event::{AppEvent, ChatEvent, CheckoutEvent, Family, FeedbackEvent};
 use touchstream_schemas::keys;
 
 use crate::catalogue::Slot;
-use crate::keys::LegalBasis;
-use crate::validate::{Context, Envelope, Setting, Values};
-
-/// The consent that storing identities needs.
-const ANALYTICS: &str = "analytics";
+use crate::privacy::Protection;
+use crate::validate::{Envelope, Setting, Values};
 
 /// An event of any family, ready to be stored.
 #[derive(Clone, Debug, Serialize)]
@@ -103,12 +99,9 @@ pub(crate) fn build<'a>(
     values: &Values<'a>,
     setting: Setting<'a>,
 ) -> Record<'a> {
-    if must_be_identity_free(&envelope.context, values, setting) {
-        remove_identity(&mut envelope);
-    } else {
-        replace_identity(&mut envelope.context, setting);
-    }
-    let text = |slot| values.text(slot);
+    let protection = Protection::of(&envelope.context, values, setting);
+    protection.apply(&mut envelope, setting);
+    let text = |slot| protection.text(slot, values.text(slot), setting);
     match family {
         Family::Checkout => Record::Checkout(record!(CheckoutEvent, envelope, {
             checkout_id: text(Slot::CheckoutId), cart_id: text(Slot::CartId), order_id: text(Slot::OrderId),
@@ -125,7 +118,7 @@ pub(crate) fn build<'a>(
             case_id: text(Slot::CaseId), topic: text(Slot::Topic), initiator: text(Slot::Initiator),
             message_id: text(Slot::MessageId), sender: text(Slot::Sender), public: values.boolean(Slot::Public),
             fallback: values.boolean(Slot::Fallback), answer_id: text(Slot::AnswerId),
-            reasked_field: text(Slot::ReaskedField), agent_id: agent_id(values, setting),
+            reasked_field: text(Slot::ReaskedField), agent_id: agent_id(values, protection, setting),
             requested_by: text(Slot::RequestedBy), context_passed: values.boolean(Slot::ContextPassed),
             state: text(Slot::State), by: text(Slot::By), queue_s: values.number(Slot::QueueS),
             talk_s: values.number(Slot::TalkS), answered: values.boolean(Slot::Answered),
@@ -150,36 +143,8 @@ pub(crate) fn build<'a>(
     }
 }
 
-fn must_be_identity_free(context: &Context<'_>, values: &Values<'_>, setting: Setting<'_>) -> bool {
-    let refused = context.consent.as_ref().is_some_and(|consent| !consent.contains(&ANALYTICS));
-    let without_consent = setting.key.legal_basis == LegalBasis::Consent && refused;
-    without_consent || values.text(Slot::StoryId).is_some()
-}
-
-/// Unknown fields go too: nobody can tell whether they identify someone.
-fn remove_identity(envelope: &mut Envelope<'_>) {
-    let context = &mut envelope.context;
-    context.customer_id = None;
-    context.anonymous_id = None;
-    context.session_id = None;
-    context.account_id = None;
-    context.seq = None;
-    context.referrer = None;
-    envelope.extra = StringMap::default();
-}
-
-fn replace_identity<'a>(context: &mut Context<'a>, setting: Setting<'a>) {
-    for id in [
-        &mut context.customer_id,
-        &mut context.anonymous_id,
-        &mut context.session_id,
-        &mut context.account_id,
-    ] {
-        *id = id.map(|id| setting.key.pseudonyms.of(id, setting.arena));
-    }
-}
-
-fn agent_id<'a>(values: &Values<'a>, setting: Setting<'a>) -> Option<&'a str> {
-    let id = values.text(Slot::AgentId).filter(|_| setting.rules.keep_agent_ids)?;
+fn agent_id<'a>(values: &Values<'a>, protection: Protection, setting: Setting<'a>) -> Option<&'a str> {
+    let kept = setting.rules.keep_agent_ids && protection == Protection::Pseudonyms;
+    let id = values.text(Slot::AgentId).filter(|_| kept)?;
     Some(setting.key.pseudonyms.of(id, setting.arena))
 }

@@ -2,7 +2,24 @@
 //!
 //! Each function looks at the place it is given and returns the end of what it recognised.
 
-/// An IBAN: two letters, two digits, 11 to 30 letters and digits, single spaces between groups, remainder 1 modulo 97.
+use super::shadow::is_word;
+
+/// Most separators between two groups of digits.
+const MOST_SEPARATORS: usize = 3;
+
+/// The place after separators at `position`, if something of the number follows them.
+fn after_separators(
+    bytes: &[u8],
+    position: usize,
+    separators: &[u8],
+    follows: fn(&u8) -> bool,
+) -> Option<usize> {
+    let count = bytes[position..].iter().take_while(|byte| separators.contains(byte)).count();
+    let next = position + count;
+    ((1..=MOST_SEPARATORS).contains(&count) && bytes.get(next).is_some_and(follows)).then_some(next)
+}
+
+/// An IBAN: two letters, two digits, 11 to 30 letters and digits, separators between groups, remainder 1 modulo 97.
 pub(super) fn iban(bytes: &[u8], start: usize) -> Option<usize> {
     let head = bytes.get(start..start + 4)?;
     if !(head[..2].iter().all(u8::is_ascii_alphabetic) && head[2..].iter().all(u8::is_ascii_digit)) {
@@ -16,12 +33,12 @@ pub(super) fn iban(bytes: &[u8], start: usize) -> Option<usize> {
             characters[length] = byte;
             length += 1;
             position += 1;
-            let ends = !bytes.get(position).is_some_and(u8::is_ascii_alphanumeric);
+            let ends = !bytes.get(position).copied().is_some_and(is_word);
             if ends && length >= 15 && is_iban(&characters[..length]) {
                 longest = Some(position);
             }
-        } else if byte == b' ' && bytes.get(position + 1).is_some_and(u8::is_ascii_alphanumeric) {
-            position += 1;
+        } else if let Some(next) = after_separators(bytes, position, b" -.", u8::is_ascii_alphanumeric) {
+            position = next;
         } else {
             break;
         }
@@ -38,7 +55,7 @@ fn is_iban(characters: &[u8]) -> bool {
     remainder == 1
 }
 
-/// A card number: 13 to 19 digits, single spaces or hyphens between them, Luhn's check digit.
+/// A card number: 13 to 19 digits, separators between them, Luhn's check digit.
 pub(super) fn card(bytes: &[u8], start: usize) -> Option<usize> {
     if !matches!(bytes[start], b'2'..=b'6') {
         return None;
@@ -50,15 +67,17 @@ pub(super) fn card(bytes: &[u8], start: usize) -> Option<usize> {
         if byte.is_ascii_digit() {
             *digits.get_mut(count)? = byte - b'0';
             count += 1;
-        } else if !(matches!(byte, b' ' | b'-') && bytes.get(position + 1).is_some_and(u8::is_ascii_digit)) {
+            position += 1;
+        } else if let Some(next) = after_separators(bytes, position, b" -./", u8::is_ascii_digit) {
+            position = next;
+        } else {
             break;
         }
-        position += 1;
     }
     let separated = bytes[start..position].iter().any(|byte| !byte.is_ascii_digit());
     // Thirteen digits in one run are far more often an article's EAN than one of the few short card numbers.
     let long_enough = if separated { count >= 13 } else { count >= 14 };
-    let ends = !bytes.get(position).is_some_and(u8::is_ascii_alphanumeric);
+    let ends = !bytes.get(position).copied().is_some_and(is_word);
     (long_enough && ends && has_luhn_digit(&digits[..count])).then_some(position)
 }
 
@@ -79,7 +98,7 @@ fn has_luhn_digit(digits: &[u8]) -> bool {
 /// A phone number: international with `+` or `00`, national with a leading 0, or North American 3-3-4 with separators.
 pub(super) fn phone(bytes: &[u8], start: usize) -> Option<usize> {
     let run = Run::read(bytes, start);
-    if bytes.get(run.end).is_some_and(u8::is_ascii_alphanumeric) || run.looks_like_date_or_address() {
+    if bytes.get(run.end).copied().is_some_and(is_word) || run.looks_like_date_or_address() {
         return None;
     }
     let first_digits = (run.digits.first().copied(), run.digits.get(1).copied());

@@ -152,7 +152,7 @@ pub(super) fn extra_name<'a>(name: &str, setting: Setting<'a>) -> Result<&'a str
         let message = format!("the field's name is longer than {EXTRA_NAME_BYTES} bytes");
         return Err(Fault::new(code::TOO_LONG, message));
     }
-    Ok(setting.arena.alloc_str(name))
+    Ok(mask::clean_name(setting.arena.alloc_str(name), setting.arena))
 }
 
 /// A field that the catalogue does not know, as text: strings as they are, everything else as JSON; none for null.
@@ -162,7 +162,8 @@ pub(super) fn extra_value<'a>(raw: &'a RawValue, setting: Setting<'a>) -> Result
         Some(b'n') => return Ok(None),
         Some(b'"') => mask::clean(decode_text(raw, setting.arena)?, setting.arena),
         Some(b'{' | b'[') => mask::clean(text, setting.arena),
-        _ => text,
+        // A long number may be a card's.
+        _ => mask::clean_name(text, setting.arena),
     };
     if value.len() > EXTRA_VALUE_BYTES {
         return Err(Fault::new(code::TOO_LONG, format!("longer than {EXTRA_VALUE_BYTES} bytes")));
