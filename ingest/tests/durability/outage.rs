@@ -1,0 +1,160 @@
+//! One outage at a time: the spool takes over, outlives its process, tells damage, fills up, and empties in order.
+
+use std::collections::{HashMap, HashSet};
+use std::io::Write;
+
+use crate::bench::{Ingest, Kafka, wait_for};
+use crate::client::post;
+use crate::verify::{check, read_app};
+
+/// Everything that one client sent, all under one key.
+#[derive(Default)]
+struct Session {
+    sent: HashMap<String, i64>,
+    accepted: HashSet<String>,
+}
+
+impl Session {
+    /// The next `count` events as a body.
+    fn body(&mut self, count: usize, filler: usize) -> (Vec<String>, String) {
+        let mut ids = Vec::new();
+        let filler = "x".repeat(filler);
+        let events: Vec<String> = (0..count)
+            .map(|_| {
+                let seq = i64::try_from(self.sent.len()).unwrap();
+                let id = format!("e-{seq}");
+                self.sent.insert(id.clone(), seq);
+                ids.push(id.clone());
+                format!(
+                    r#"{{"id":"{id}","type":"app.screen_viewed","context":{{"session_id":"s","seq":{seq}}},"data":{{"name":"home","f":"{filler}"}}}}"#
+                )
+            })
+            .collect();
+        (ids, format!("[{}]", events.join(",")))
+    }
+
+    /// Sends events that must be accepted.
+    fn send(&mut self, ingest: &Ingest, count: usize) {
+        let (ids, body) = self.body(count, 10);
+        let reply = post(&ingest.address, &body).unwrap();
+        assert_eq!((reply.status, reply.json()["accepted"].as_u64()), (202, Some(count as u64)), "{reply:?}");
+        self.accepted.extend(ids);
+    }
+}
+
+fn wait_drained(ingest: &Ingest) {
+    ingest.wait_metric("touchstream_ingest_spool_active", |active| active == 0.0);
+    ingest.wait_metric("touchstream_ingest_spool_records", |records| records == 0.0);
+}
+
+#[test]
+fn the_spool_takes_over_outlives_its_process_and_tells_damage() {
+    let directory = tempfile::tempdir().unwrap();
+    let kafka = Kafka::start(directory.path());
+    let mut ingest = Ingest::start(directory.path(), &kafka.bootstrap(), "spool_after_ms = 500");
+    ingest.wait_ready();
+    let mut session = Session::default();
+    session.send(&ingest, 10);
+    assert_eq!(ingest.metric("touchstream_ingest_spooled_events_total"), Some(0.0), "Kafka is there");
+    assert!(ingest.segments().is_empty(), "no disk is touched");
+
+    kafka.pause();
+    session.send(&ingest, 10);
+    session.send(&ingest, 10);
+    ingest.wait_metric("touchstream_ingest_spool_records", |records| records == 20.0);
+    assert_eq!(ingest.metric("touchstream_ingest_spool_active"), Some(1.0));
+    // What is known to be durable is a duplicate, wherever it is.
+    let again = post(
+        &ingest.address,
+        r#"{"id":"e-15","type":"app.screen_viewed","context":{"session_id":"s","seq":15},"data":{"name":"home"}}"#,
+    );
+    assert_eq!(again.unwrap().json()["duplicates"], 1);
+    ingest.wait_ready();
+    let mut other = ingest.spawn();
+    wait_for("a second process to give up", || other.try_wait().unwrap().is_some());
+    assert!(ingest.log().contains("another process uses it"), "{}", ingest.log());
+
+    // Killed, and the last write is torn.
+    ingest.kill();
+    let last = ingest.segments().pop().unwrap();
+    let whole = std::fs::metadata(&last).unwrap().len();
+    let mut file = std::fs::OpenOptions::new().append(true).open(&last).unwrap();
+    file.write_all(&[0xFF, 0xC0, 0xFE, 0xC1, 90, 0, 0, 0, 1, 2, 3]).unwrap();
+    ingest.start_again();
+    ingest.wait_live();
+    assert_eq!(ingest.metric("touchstream_ingest_spool_damaged_total{reason=\"torn\"}"), Some(1.0));
+    assert_eq!(std::fs::metadata(&last).unwrap().len(), whole);
+    assert_eq!(ingest.metric("touchstream_ingest_spool_recovered_events_total"), Some(21.0));
+    // Kafka is still away: at once behind what is there.
+    session.send(&ingest, 10);
+
+    // Stopped as an operator does, and started again; a bit of an event that was accepted has changed on the disk.
+    ingest.stop();
+    assert!(ingest.log().contains("events stay in the spool"), "{}", ingest.log());
+    let first = ingest.segments().remove(0);
+    let mut bytes = std::fs::read(&first).unwrap();
+    let place = bytes.windows(4).position(|window| window == b"e-12").unwrap();
+    bytes[place + 2] ^= 1;
+    std::fs::write(&first, bytes).unwrap();
+    session.accepted.remove("e-12");
+    ingest.start_again();
+    ingest.wait_live();
+    kafka.resume();
+    wait_drained(&ingest);
+    assert_eq!(ingest.metric("touchstream_ingest_spool_damaged_total{reason=\"corrupt\"}"), Some(1.0));
+    assert!(ingest.segments().is_empty(), "what Kafka has is deleted");
+    ingest.wait_ready();
+    session.send(&ingest, 10);
+    assert_eq!(ingest.metric("touchstream_ingest_spooled_events_total"), Some(0.0), "directly again");
+    ingest.stop();
+
+    let stored = read_app(&kafka.bootstrap());
+    check(&stored, &session.sent, &session.accepted);
+}
+
+#[test]
+fn a_full_spool_is_told_and_empties_in_order() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut kafka = Kafka::start(directory.path());
+    let lines =
+        "spool_after_ms = 300\nspool_bytes = 400_000\nspool_segment_bytes = 65_536\nack_timeout_ms = 5_000";
+    let mut ingest = Ingest::start(directory.path(), &kafka.bootstrap(), lines);
+    ingest.wait_ready();
+    let mut session = Session::default();
+    session.send(&ingest, 10);
+
+    kafka.kill();
+    let (body, refused) = loop {
+        let (ids, body) = session.body(20, 1_000);
+        let reply = post(&ingest.address, &body).unwrap();
+        if reply.status != 202 {
+            break (body, reply);
+        }
+        session.accepted.extend(ids);
+        assert!(session.sent.len() < 2_000, "the spool is never full");
+    };
+    assert!(session.accepted.len() > 200, "{} events fit", session.accepted.len());
+    assert_eq!(refused.status, 503, "{refused:?}");
+    assert!(refused.head.to_ascii_lowercase().contains("retry-after:"), "{refused:?}");
+    assert_eq!(refused.json()["retry"].as_array().unwrap().len(), 20, "{refused:?}");
+    assert!(ingest.metric("touchstream_ingest_spool_bytes").unwrap() <= 400_000.0);
+    assert!(ingest.metric("touchstream_ingest_spool_refused_total{reason=\"full\"}").unwrap() >= 20.0);
+    wait_for("ingest to be not ready", || {
+        ingest
+            .readiness()
+            .is_some_and(|reply| reply.status == 503 && reply.body.contains("the spool is full"))
+    });
+
+    kafka.start_again();
+    wait_for("what was refused to be taken", || {
+        post(&ingest.address, &body).is_ok_and(|reply| reply.status == 202)
+    });
+    session.accepted.extend(session.sent.keys().cloned());
+    ingest.wait_ready();
+    wait_drained(&ingest);
+    assert!(ingest.segments().is_empty());
+    session.send(&ingest, 10);
+    ingest.stop();
+    let stored = read_app(&kafka.bootstrap());
+    check(&stored, &session.sent, &session.accepted);
+}
