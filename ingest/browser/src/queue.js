@@ -25,6 +25,8 @@ let isSending = false
 /** The last request was answered well, so that a beacon may be trusted to arrive. */
 let isHealthy = false
 let isBlocked = false
+/** The page is going away: the browser cuts the answers of what still flies, which is no failure. */
+let isLeaving = false
 let dropped = 0
 
 /** How it stands; `dropped` counts what this page has given up. */
@@ -114,6 +116,7 @@ const send = async () => {
     answer = await response.json()
   } catch {}
   flying = []
+  if (isLeaving && !response) return
   if (!response) {
     failures += 1
     isHealthy = false
@@ -143,7 +146,7 @@ const backOff = (seconds) => Math.max(seconds * 1000 || 0, 500 * 2 ** failures) 
 export const flush = guarded(async () => {
   clearTimeout(timer)
   timer = undefined
-  if (isSending || !options.key || !navigator.onLine || isBlocked) return
+  if (isSending || !options.key || !navigator.onLine || isBlocked || isLeaving) return
   isSending = true
   let pause
   try {
@@ -174,7 +177,16 @@ const leave = (isEnd) => {
 export const start = () => {
   if (isShared()) gather()
   addEventListener('online', guarded(() => { isBlocked = false; failures = 0; flush() }))
-  addEventListener('pagehide', guarded(() => leave(true)))
+  addEventListener('pagehide', guarded(() => {
+    leave(true)
+    isLeaving = true
+  }))
+  // Back from the cache of pages that the browser keeps.
+  addEventListener('pageshow', guarded(({ persisted }) => {
+    if (!persisted) return
+    isLeaving = false
+    flush()
+  }))
   // A hidden page may be ended without notice, but it may also live on and hear the answer.
   document.addEventListener('visibilitychange', guarded(() => {
     if (!document.hidden) return

@@ -1,6 +1,7 @@
 // What the widget says, in the languages it knows; a site may give its own words for each.
 
 const GERMAN = {
+  language: 'de',
   question: 'Wie wahrscheinlich ist es, dass Sie uns weiterempfehlen?',
   low: 'sehr unwahrscheinlich',
   high: 'sehr wahrscheinlich',
@@ -13,6 +14,7 @@ const GERMAN = {
 }
 
 const ENGLISH = {
+  language: 'en',
   question: 'How likely are you to recommend us?',
   low: 'not at all likely',
   high: 'extremely likely',

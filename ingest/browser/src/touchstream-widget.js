@@ -50,6 +50,8 @@ window.touchstream('use', 'ask', ({ hasConsent, read, track, uuid, write }) => (
   }
   const error = element('p', { class: 'touchstream-error', id: id + '-error', role: 'alert' })
   const thanks = element('p', { class: 'touchstream-thanks', role: 'status' })
+  // Says to a screen reader that there is a question now, without taking the focus away from what he does.
+  const news = element('p', { class: 'touchstream-news', role: 'status' })
   const reason = element('textarea', { id: id + '-reason', maxlength: 2000, rows: 3, 'aria-describedby': id + '-hint' })
   const close = element('button', { type: 'button', class: 'touchstream-close', 'aria-label': texts.close }, '×')
   const form = element('form', { novalidate: '' },
@@ -61,12 +63,12 @@ window.touchstream('use', 'ask', ({ hasConsent, read, track, uuid, write }) => (
     error,
     element('label', { class: 'touchstream-reason', for: id + '-reason' }, texts.reason),
     reason,
-    element('p', { class: 'touchstream-hint', id: id + '-hint' }, texts.hint),
+    element('p', { class: 'touchstream-hint', id: id + '-hint' }, options.identified ? '' : texts.hint),
     element('button', { class: 'touchstream-send' }, texts.send))
   const target = options.target && document.querySelector(options.target)
   const widget = element('section', {
-    class: 'touchstream-feedback' + (target ? ' is-inline' : ''), role: target ? 'region' : 'dialog', 'aria-labelledby': id, lang: /^de\b/i.test(language) ? 'de' : 'en',
-  }, close, form, thanks)
+    class: 'touchstream-feedback' + (target ? ' is-inline' : ''), role: 'region', 'aria-labelledby': id, lang: texts.language,
+  }, close, form, thanks, news)
 
   const before = document.activeElement
   const leave = () => {
@@ -100,6 +102,7 @@ window.touchstream('use', 'ask', ({ hasConsent, read, track, uuid, write }) => (
     // The focus must not fall to the page's start when the form goes.
     close.focus()
     form.remove()
+    news.remove()
     widget.removeAttribute('aria-labelledby')
     widget.setAttribute('aria-label', texts.thanks)
     thanks.textContent = texts.thanks
@@ -113,5 +116,6 @@ window.touchstream('use', 'ask', ({ hasConsent, read, track, uuid, write }) => (
   ;(target || document.body).append(widget)
   // What the visitor opened himself takes the focus; what comes by itself does not take it away.
   if (options.open) scores.querySelector('input').focus()
+  else setTimeout(() => { news.textContent = texts.question }, 500)
   tell('shown')
 })

@@ -40,10 +40,10 @@ const SHEET = `
   border-radius: 8px; background: transparent
 }
 :where(.touchstream-hint) { margin: 4px 0 0; color: var(--ts-quiet); font-size: .875rem }
-:where(.touchstream-error) { margin: 8px 0 0; color: var(--ts-error); font-weight: 600 }
-:where(.touchstream-error:empty) { display: none }
+:where(.touchstream-error) { margin: 0; color: var(--ts-error); font-weight: 600 }
+:where(.touchstream-error:not(:empty)) { margin-top: 8px }
 :where(.touchstream-thanks) { margin: 0; padding-right: 44px; font-weight: 600 }
-:where(.touchstream-thanks:empty) { display: none }
+:where(.touchstream-news) { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%) }
 :where(.touchstream-feedback button) { min-width: 44px; min-height: 44px; border-radius: 8px; cursor: pointer }
 :where(.touchstream-send) {
   margin-top: 14px; padding: 0 22px; border: 1px solid var(--ts-accent); color: var(--ts-on-accent); background: var(--ts-accent);

@@ -1,6 +1,7 @@
 //! What is in Kafka, compared with what the pages did: each expected event under exactly one id, sessions without gaps and in order.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use rdkafka::Message;
 use serde_json::Value;
@@ -8,14 +9,23 @@ use touchstream_schemas::avro;
 use touchstream_schemas::codec::Decoder;
 use touchstream_schemas::event::{AppEvent, ChatEvent, CheckoutEvent, FeedbackEvent};
 
-use crate::harness::read_topic;
+use crate::harness::{PATIENCE, read_topic};
 
 /// How often a label is expected, by variant.
 type Expected = BTreeMap<String, BTreeMap<String, usize>>;
 
 /// Compares.
 pub(crate) fn check(brokers: &str, prefix: &str, expected: &Expected) {
-    let (events, copies) = distinct(read(brokers, prefix));
+    let total: usize = expected.values().flat_map(BTreeMap::values).sum();
+    // A beacon may still be on its way.
+    let begun = Instant::now();
+    let (events, copies) = loop {
+        let (events, copies) = distinct(read(brokers, prefix));
+        if events.len() >= total || begun.elapsed() > PATIENCE {
+            break (events, copies);
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    };
     let mut found = Expected::new();
     for event in &events {
         let variant = event["variant"].as_str().unwrap_or("none").to_owned();

@@ -1,10 +1,14 @@
 // Runs all checks of the browser files in a real Chromium and prints, as its last line, what must be in Kafka.
 
 import * as delivery from './delivery.mjs'
+import * as pages from './pages.mjs'
+import * as privacy from './privacy.mjs'
+import * as segment from './segment.mjs'
+import * as widget from './widget.mjs'
 import { end, expected } from './harness.mjs'
 import { run } from './harness.mjs'
 
-const groups = [delivery]
+const groups = [delivery, privacy, pages, widget, segment]
 const only = process.env.ONLY
 let failed = 0
 for (const group of groups) {

@@ -64,14 +64,10 @@ export const closedMidRequest = async () => {
     // One more, that this request did not take: it leaves by beacon.
     await visitor.click('interact')
     interactions(variant, 'm', 3)
-    if (variant === 'mid-request') {
-      await visitor.page.goto('about:blank')
-      await until('the beacon', () => arrived === 2)
-    } else {
-      await visitor.page.goto('about:blank')
-      await until('the beacon', () => arrived === 2)
-      await visitor.page.close()
-    }
+    await visitor.page.goto('about:blank')
+    await until('the beacon', () => arrived > 1)
+    await visitor.page.close()
+    assert.equal(arrived, 2, 'nothing is sent twice by a page that goes')
     release()
     faults.before = async () => {}
     visitor.page = await visitor.open('cart')
@@ -89,7 +85,7 @@ export const leftAtOnce = async () => {
   await small.click('interact', 'interact')
   await small.page.goto('about:blank')
   interactions('left-at-once', 'm', 2)
-  await until('the beacon', () => small.sent.length >= 3)
+  // A beacon has no answer; that it arrived is seen in Kafka, where the Rust test waits for it.
 
   const large = await withConsent('left-large')
   await large.settled()

@@ -83,14 +83,14 @@ export const browser = await chromium.launch({
 
 /** The tag that a shop copies. */
 export const tag = (attributes = '', endpoint = run.ingest) =>
-  `<script>window.touchstream=window.touchstream||function(){var a=arguments;a.t=Date.now();(touchstream.q=touchstream.q||[]).push(a)}</script>
+  `<script nonce="n">window.touchstream=window.touchstream||function(){var a=arguments;a.t=Date.now();(touchstream.q=touchstream.q||[]).push(a)}</script>
    <script async src="${endpoint}/touchstream.js" data-key="${run.key}" ${attributes}></script>`
 
 /** A visitor: a fresh browser profile whose pages all say `variant`. */
 export class Visitor {
-  constructor(variant) { this.variant = variant; this.sent = []; this.requests = 0; this.errors = [] }
+  constructor(variant) { this.variant = variant; this.sent = []; this.events = []; this.requests = 0; this.errors = [] }
 
-  static async come(variant, { attributes = 'data-timing="off"', endpoint, head, after = '', context = {}, beforePage } = {}) {
+  static async come(variant, { attributes = 'data-timing="off"', endpoint, head, after = '', context = {}, beforePage, delayFile } = {}) {
     const visitor = new Visitor(variant)
     heads[variant] = (head ?? tag(attributes, endpoint)) + `<script nonce="n">touchstream('set', { variant: '${variant}' })</script>` + after
     visitor.context = await browser.newContext({ locale: 'de-DE', ...context })
@@ -99,7 +99,18 @@ export class Visitor {
       if (!request.url().includes('/v1/')) return
       visitor.requests += 1
       const body = request.postData()
-      if (body?.startsWith('[')) visitor.sent.push(...JSON.parse(body).map((event) => event.id))
+      if (!body?.startsWith('[')) return
+      const events = JSON.parse(body)
+      visitor.events.push(...events)
+      visitor.sent.push(...events.map((event) => event.id))
+    })
+    // While the files are worked on: those on disk instead of those that were compiled in.
+    if (process.env.FRESH) for (const name of ['touchstream', 'touchstream-widget']) {
+      await visitor.context.route(`**/${name}.js`, (route) => route.fulfill({ path: `${run.sources}/browser/${name}.min.js`, headers: { 'access-control-allow-origin': '*' }, contentType: 'text/javascript' }))
+    }
+    if (delayFile) await visitor.context.route('**/touchstream.js', async (route) => {
+      await new Promise((resolve) => setTimeout(resolve, delayFile))
+      return route.fallback()
     })
     if (beforePage) await visitor.context.addInitScript(beforePage)
     visitor.page = await visitor.open('home')

@@ -3,7 +3,7 @@ let count = 0
 const on = (id, work) => document.getElementById(id).addEventListener('click', work)
 const mark = new URLSearchParams(location.search).get('mark') || 'm'
 
-on('interact', () => touchstream('app.interaction', { name: mark + '-' + ++count, action: 'click' }))
+on('interact', () => touchstream('app.interaction', { name: mark + '-' + ++count }))
 on('accept', () => touchstream('consent', ['analytics']))
 on('decline', () => touchstream('consent', []))
 on('start', () => touchstream('checkout', 'started', { value: '49.90', currency: 'EUR', items: 2 }))
