@@ -1,12 +1,14 @@
 //! The processor: raw events → facts and rolling windows, exactly once.
 //!
 //! Two stages, each consume → process → produce in Kafka transactions: [`measure`] turns events into facts, deltas and watermarks;
-//! [`roll_up`] adds the deltas up to minutes and rolling windows. A [`stage`] is pure; the worker brings Kafka and the clock.
+//! [`roll_up`] adds the deltas up to minutes and rolling windows. A small third, [`contacts`], sends deltas for what only all
+//! conversations of a customer together show. A [`stage`] is pure; the worker brings Kafka and the clock.
 //! [`cells`] and [`series`] are what both count in.
 //!
 //! Promise: results depend on the set of events, never on how they arrived, nor on how often this process died.
 
 pub mod cells;
+pub mod contacts;
 mod error;
 pub mod measure;
 mod metrics;

@@ -13,6 +13,7 @@ use touchstream_runtime::touchpoints::Touchpoints;
 use touchstream_schemas::event::Family;
 use touchstream_schemas::topics::Topics;
 
+use crate::contacts::Contacts;
 use crate::error::ProcessorError;
 use crate::measure::Measure;
 use crate::metrics::Metrics;
@@ -23,7 +24,7 @@ use crate::worker::Worker;
 /// Longest wait for Kafka at the start.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(30);
 
-/// Runs both stages until shutdown; `touchpoints` is what `processor.touchpoints_file` says.
+/// Runs all stages until shutdown; `touchpoints` is what `processor.touchpoints_file` says.
 ///
 /// # Errors
 /// When the admin port, the topics or the threads are not to be had; later errors lead back to the last commit.
@@ -38,20 +39,23 @@ pub async fn serve(
     let readiness = Readiness::default();
     readiness.expect("measure");
     readiness.expect("roll_up");
+    readiness.expect("contacts");
     admin::serve(&settings.processor.admin, registry, readiness.clone(), shutdown.clone()).await?;
 
     let topics = Topics::new(&settings.kafka.topic_prefix);
     let mut names: Vec<String> = Family::ALL.into_iter().map(|family| topics.raw(family)).collect();
-    names.push(topics.panes());
+    let raw_topics = names.len();
+    names.extend([topics.panes(), topics.contacts()]);
     let counts = {
         let settings = settings.clone();
         let count = tokio::task::spawn_blocking(move || partition_counts(&settings, &names));
         count.await.expect("counting does not panic")?
     };
-    let (raw, panes) = (counts[..counts.len() - 1].iter().sum(), counts[counts.len() - 1]);
-    let stages: [Box<dyn Stage>; 2] = [
+    let (raw, panes) = (counts[..raw_topics].iter().sum(), counts[raw_topics]);
+    let stages: [Box<dyn Stage>; 3] = [
         Box::new(Measure::new(settings, touchpoints.clone(), panes, metrics.clone())),
         Box::new(RollUp::new(settings, touchpoints, raw, metrics.clone())),
+        Box::new(Contacts::new(settings)),
     ];
     let mut threads = Vec::new();
     for stage in stages {

@@ -4,14 +4,14 @@ use std::fmt;
 
 use touchstream_schemas::avro;
 use touchstream_schemas::codec::{Encoder, Framing};
-use touchstream_schemas::facts::{AnswerFact, CheckoutFact, ConversationFact};
+use touchstream_schemas::facts::{AnswerFact, CheckoutFact, ContactFact, ConversationFact};
 use touchstream_schemas::keys;
 use touchstream_schemas::panes::Watermark;
 use touchstream_schemas::time::EventTime;
 use touchstream_schemas::topics::Topics;
 
 use super::checkout::CheckoutRules;
-use super::conversation::ConversationRules;
+use super::conversation::{ConversationPoint, ConversationRules, Finding};
 use super::deltas::Deltas;
 use super::feedback::AnswerRules;
 use super::journeys::{Journey, Outcome, Rules};
@@ -25,6 +25,7 @@ pub(super) struct Emitter {
     checkout_fact: Encoder,
     checkout_state: Encoder,
     conversation_fact: Encoder,
+    contact_fact: Encoder,
     conversation_state: Encoder,
     answer_fact: Encoder,
     answer_state: Encoder,
@@ -49,6 +50,7 @@ impl Emitter {
             checkout_fact: encoder(&avro::CHECKOUT_FACT),
             checkout_state: encoder(&avro::CHECKOUT_STATE),
             conversation_fact: encoder(&avro::CONVERSATION_FACT),
+            contact_fact: encoder(&avro::CONTACT_FACT),
             conversation_state: encoder(&avro::CONVERSATION_STATE),
             answer_fact: encoder(&avro::ANSWER_FACT),
             answer_state: encoder(&avro::ANSWER_STATE),
@@ -95,7 +97,8 @@ impl Emitter {
 /// What a family sends: its facts under their keys, its journeys to its changelog.
 pub(super) trait FamilyOutput: Rules {
     fn fact_key(fact: &Self::Fact) -> String;
-    fn fact_topic(topics: &Topics) -> String;
+    /// Where the fact goes; `None` when nobody reads it.
+    fn fact_topic(topics: &Topics, fact: &Self::Fact) -> Option<String>;
     /// Encoders of facts and of states.
     fn encode_fact(emitter: &mut Emitter, fact: &Self::Fact) -> Result<(), StageError>;
     fn encode_state(
@@ -108,8 +111,8 @@ impl FamilyOutput for CheckoutRules {
     fn fact_key(fact: &CheckoutFact) -> String {
         keys::join(&[&fact.tenant, &fact.attempt_id])
     }
-    fn fact_topic(topics: &Topics) -> String {
-        topics.checkouts()
+    fn fact_topic(topics: &Topics, _fact: &CheckoutFact) -> Option<String> {
+        Some(topics.checkouts())
     }
     fn encode_fact(emitter: &mut Emitter, fact: &CheckoutFact) -> Result<(), StageError> {
         Ok(emitter.checkout_fact.encode_into(fact, &mut emitter.buffer)?)
@@ -122,21 +125,65 @@ impl FamilyOutput for CheckoutRules {
     }
 }
 
+/// The changelog keeps cycles and contacts apart.
+#[derive(serde::Serialize, serde::Deserialize)]
+pub(super) struct ConversationState<Points, Cycle, Contact> {
+    points: Points,
+    facts: Vec<Cycle>,
+    contacts: Vec<Contact>,
+    revision: i64,
+}
+
+impl ConversationState<Vec<ConversationPoint>, ConversationFact, ContactFact> {
+    pub(super) fn into_journey(self) -> Journey<ConversationPoint, Finding> {
+        let cycles = self.facts.into_iter().map(Finding::Cycle);
+        let facts = cycles.chain(self.contacts.into_iter().map(Finding::Contact)).collect();
+        Journey { points: self.points, facts, revision: self.revision }
+    }
+}
+
 impl FamilyOutput for ConversationRules {
-    fn fact_key(fact: &ConversationFact) -> String {
-        keys::join(&[&fact.tenant, &fact.conversation_id, &fact.cycle.to_string()])
+    fn fact_key(fact: &Finding) -> String {
+        match fact {
+            Finding::Cycle(fact) => {
+                let cycle = fact.cycle.to_string();
+                keys::join(&[&fact.tenant, &fact.conversation_id, &cycle, &fact.cycle_id])
+            }
+            Finding::Contact(fact) => {
+                keys::join(&[&fact.tenant, fact.customer_id.as_deref().unwrap_or_default()])
+            }
+        }
     }
-    fn fact_topic(topics: &Topics) -> String {
-        topics.conversations()
+    fn fact_topic(topics: &Topics, fact: &Finding) -> Option<String> {
+        match fact {
+            Finding::Cycle(_) => Some(topics.conversations()),
+            // Nobody can tell whether an unknown customer came back.
+            Finding::Contact(fact) => fact.customer_id.is_some().then(|| topics.contacts()),
+        }
     }
-    fn encode_fact(emitter: &mut Emitter, fact: &ConversationFact) -> Result<(), StageError> {
-        Ok(emitter.conversation_fact.encode_into(fact, &mut emitter.buffer)?)
+    fn encode_fact(emitter: &mut Emitter, fact: &Finding) -> Result<(), StageError> {
+        Ok(match fact {
+            Finding::Cycle(fact) => emitter.conversation_fact.encode_into(fact, &mut emitter.buffer)?,
+            Finding::Contact(fact) => emitter.contact_fact.encode_into(fact, &mut emitter.buffer)?,
+        })
     }
     fn encode_state(
         emitter: &mut Emitter,
-        journey: &Journey<Self::Point, ConversationFact>,
+        journey: &Journey<ConversationPoint, Finding>,
     ) -> Result<(), StageError> {
-        Ok(emitter.conversation_state.encode_into(journey, &mut emitter.buffer)?)
+        let mut state = ConversationState {
+            points: &journey.points,
+            facts: Vec::new(),
+            contacts: Vec::new(),
+            revision: journey.revision,
+        };
+        for fact in &journey.facts {
+            match fact {
+                Finding::Cycle(fact) => state.facts.push(fact),
+                Finding::Contact(fact) => state.contacts.push(fact),
+            }
+        }
+        Ok(emitter.conversation_state.encode_into(&state, &mut emitter.buffer)?)
     }
 }
 
@@ -151,8 +198,8 @@ impl FamilyOutput for AnswerRules {
     fn fact_key(fact: &AnswerFact) -> String {
         keys::join(&[&fact.tenant, &fact.submission_id, &fact.question, &fact.id, &fact.time.0.to_string()])
     }
-    fn fact_topic(topics: &Topics) -> String {
-        topics.answers()
+    fn fact_topic(topics: &Topics, _fact: &AnswerFact) -> Option<String> {
+        Some(topics.answers())
     }
     fn encode_fact(emitter: &mut Emitter, fact: &AnswerFact) -> Result<(), StageError> {
         Ok(emitter.answer_fact.encode_into(fact, &mut emitter.buffer)?)
@@ -178,8 +225,9 @@ impl<R: FamilyOutput> Outcome<R> for Sending<'_> {
     type Error = StageError;
 
     fn fact(&mut self, fact: &R::Fact) -> Result<(), StageError> {
+        let Some(topic) = R::fact_topic(&self.emitter.topics, fact) else { return Ok(()) };
         R::encode_fact(self.emitter, fact)?;
-        let (topic, key) = (R::fact_topic(&self.emitter.topics), R::fact_key(fact));
+        let key = R::fact_key(fact);
         let value = Some(self.emitter.buffer.as_slice());
         self.output.send(Outgoing { topic: &topic, partition: None, key: key.as_bytes(), value })
     }

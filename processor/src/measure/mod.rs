@@ -11,6 +11,7 @@ mod emit;
 pub mod feedback;
 pub mod journeys;
 mod partition;
+pub mod service_hours;
 pub mod watermark;
 
 use std::collections::BTreeMap;

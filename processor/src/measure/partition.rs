@@ -16,9 +16,9 @@ use touchstream_schemas::time::{EventTime, Millis};
 use touchstream_schemas::topics::Topics;
 
 use super::checkout::{CheckoutPoint, CheckoutRules};
-use super::conversation::{ConversationPoint, ConversationRules};
+use super::conversation::{ANEW_AFTER, ConversationPoint, ConversationRules};
 use super::deltas::{Deltas, Sign};
-use super::emit::{AnswerState, Emitter, FamilyOutput, Sending};
+use super::emit::{AnswerState, ConversationState, Emitter, FamilyOutput, Sending};
 use super::feedback::{AnswerRules, answer_of};
 use super::journeys::{Journey, Journeys};
 use super::watermark::PartitionWatermark;
@@ -55,14 +55,14 @@ impl Shared {
                 records: settings.metrics.duplicate_records,
             },
             metrics,
-            touchpoints,
+            touchpoints: touchpoints.clone(),
             decoder: Decoder::new(&schemas)
                 .with_registry(SchemaRegistry::configured(&settings.schemas.registry_url)),
             topics: Topics::new(&settings.kafka.topic_prefix),
             lateness: Millis::DAY.times(settings.processor.lateness_days),
             processor: settings.processor.clone(),
             checkout: Arc::new(CheckoutRules::new(&settings.metrics)),
-            conversation: Arc::new(ConversationRules::new(&settings.metrics)),
+            conversation: Arc::new(ConversationRules::new(&settings.metrics, touchpoints)),
             answer: Arc::new(AnswerRules::new(&settings.metrics)),
         }
     }
@@ -123,7 +123,10 @@ impl RawPartition {
             duplicates: DuplicateWindow::new(shared.duplicate_limits),
             journeys: match family {
                 Family::Checkout => FamilyJourneys::Checkout(Journeys::new(shared.checkout.clone(), keep)),
-                Family::Chat => FamilyJourneys::Chat(Journeys::new(shared.conversation.clone(), keep)),
+                Family::Chat => FamilyJourneys::Chat(Journeys::new(
+                    shared.conversation.clone(),
+                    Millis(shared.lateness.0 + ANEW_AFTER.0),
+                )),
                 Family::Feedback => FamilyJourneys::Feedback(Journeys::new(shared.answer.clone(), keep)),
                 Family::App => FamilyJourneys::App,
             },
@@ -138,7 +141,9 @@ impl RawPartition {
                 journeys.restore(&key, record.value.map(|value| shared.decoder.decode(value)).transpose()?);
             }
             FamilyJourneys::Chat(journeys) => {
-                journeys.restore(&key, record.value.map(|value| shared.decoder.decode(value)).transpose()?);
+                let state: Option<ConversationState<_, _, _>> =
+                    record.value.map(|value| shared.decoder.decode(value)).transpose()?;
+                journeys.restore(&key, state.map(ConversationState::into_journey));
             }
             FamilyJourneys::Feedback(journeys) => {
                 let state: Option<AnswerState<Vec<AnswerFact>>> =

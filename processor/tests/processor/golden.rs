@@ -1,22 +1,29 @@
 //! The hand-written cases of `tests/golden`: what the definitions demand of a few events, in every order of arrival that is tried.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 use touchstream_processor::measure::checkout::{CheckoutPoint, CheckoutRules};
 use touchstream_processor::measure::conversation::{ConversationPoint, ConversationRules};
 use touchstream_processor::measure::feedback::{AnswerRules, answer_of};
 use touchstream_processor::measure::journeys::Rules;
+use touchstream_runtime::touchpoints::Touchpoints;
 use touchstream_schemas::event::{ChatEvent, CheckoutEvent, FeedbackEvent};
 use touchstream_schemas::keys;
 use touchstream_schemas::money::Money;
 use touchstream_schemas::time::EventTime;
 
 /// Milliseconds of an RFC 3339 time in UTC with up to three decimals.
-fn time_of(value: &Value) -> EventTime {
+pub(crate) fn time_of(value: &Value) -> EventTime {
     let time: jiff::Timestamp = value.as_str().unwrap().parse().unwrap();
     EventTime(time.as_millisecond())
+}
+
+fn json_or(time: &Value, otherwise: EventTime) -> EventTime {
+    if time.is_null() { otherwise } else { time_of(time) }
 }
 
 /// Sets the fields of an event that the JSON names, borrowed from it.
@@ -26,7 +33,8 @@ macro_rules! fill {
         $($event.$number = $json["data"][stringify!($number)].as_i64().map(|number| i32::try_from(number).unwrap());)*
         $($event.$flag = $json["data"][stringify!($flag)].as_bool();)*
         ($event.id, $event.event_type) = ($json["id"].as_str().unwrap(), $json["type"].as_str().unwrap());
-        ($event.time, $event.received_at) = (time_of(&$json["time"]), time_of(&$json["time"]));
+        $event.time = time_of(&$json["time"]);
+        $event.received_at = json_or(&$json["received_at"], $event.time);
         // Ingest stores the reserved word as unknown.
         let sent = |name: &str| $json["context"][name].as_str().filter(|value| !value.eq_ignore_ascii_case("all"));
         let dimension = |name: &str| sent(name).unwrap_or("unknown");
@@ -39,7 +47,7 @@ macro_rules! fill {
     };
 }
 
-fn checkout_event(json: &Value) -> CheckoutEvent<'_> {
+pub(crate) fn checkout_event(json: &Value) -> CheckoutEvent<'_> {
     let mut event = crate::events::empty_checkout();
     fill!(event from json: texts checkout_id cart_id order_id step action error reason transaction_id currency;
           numbers items; flags);
@@ -54,15 +62,15 @@ fn checkout_event(json: &Value) -> CheckoutEvent<'_> {
     event
 }
 
-fn chat_event(json: &Value) -> ChatEvent<'_> {
+pub(crate) fn chat_event(json: &Value) -> ChatEvent<'_> {
     let mut event = crate::events::empty_chat();
-    fill!(event from json: texts case_id topic initiator message_id sender requested_by state; numbers;
+    fill!(event from json: texts case_id topic initiator message_id sender requested_by state answer_id reasked_field; numbers;
           flags public fallback);
     event.conversation_id = json["data"]["conversation_id"].as_str().unwrap();
     event
 }
 
-fn feedback_event(json: &Value) -> FeedbackEvent<'_> {
+pub(crate) fn feedback_event(json: &Value) -> FeedbackEvent<'_> {
     let mut event = crate::events::empty_feedback();
     fill!(event from json: texts survey_id submission_id question_id metric choice driver respondent text;
           numbers score scale_min scale_max scene; flags);
@@ -85,18 +93,13 @@ where
     facts
 }
 
-/// Times as RFC 3339 and reached steps by name, as the cases write them.
+/// Only the fields that the case names, and reached steps by name.
 fn as_in_cases(mut fact: Value, names: &Map<String, Value>) -> Value {
-    for (name, value) in fact.as_object_mut().unwrap() {
-        let is_time = name.ends_with("_at") || name == "time" || name == "waiting_since";
-        if is_time && let Some(milliseconds) = value.as_i64() {
-            *value = json!(milliseconds);
-        }
-        if name == "reached" {
-            *value = value.as_array().unwrap().iter().map(|step| step["step"].clone()).collect();
-        }
+    let fact_fields = fact.as_object_mut().unwrap();
+    if let Some(reached) = fact_fields.get_mut("reached") {
+        *reached = reached.as_array().unwrap().iter().map(|step| step["step"].clone()).collect();
     }
-    fact.as_object_mut().unwrap().retain(|name, _| names.contains_key(name));
+    fact_fields.retain(|name, _| names.contains_key(name));
     fact
 }
 
@@ -118,14 +121,19 @@ fn expected_fact(fact: &Value) -> Value {
     convert(fact)
 }
 
-fn check(file: &str, kind: &str, facts_of: impl Fn(&[Value], EventTime) -> Vec<Value>) {
+pub(crate) fn cases(file: &str) -> Vec<Value> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden").join(file);
-    let cases: Vec<Value> = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+fn check(file: &str, kind: &str, facts_of: impl Fn(&Value, &[Value]) -> Vec<Value>) {
+    let cases = cases(file);
+    let cases: Vec<&Value> = cases.iter().filter(|case| case["expect"][kind].is_array()).collect();
     assert!(cases.len() >= 10, "{file} holds the cases");
-    for case in &cases {
+    for case in cases {
         let mut events = case["events"].as_array().unwrap().clone();
         for order in ["as written", "reversed"] {
-            let found = facts_of(&events, time_of(&case["as_of"]));
+            let found = facts_of(case, &events);
             let expected = case["expect"][kind].as_array().unwrap();
             let name = case["name"].as_str().unwrap();
             assert_eq!(found.len(), expected.len(), "{name} ({order}): {found:#?}");
@@ -139,42 +147,65 @@ fn check(file: &str, kind: &str, facts_of: impl Fn(&[Value], EventTime) -> Vec<V
     }
 }
 
+/// What the case says of the touchpoints of its tenant: lists and texts in JSON are such in TOML, too.
+fn touchpoints(case: &Value) -> Touchpoints {
+    let mut text = String::new();
+    for (name, fields) in case["touchpoints"].as_object().into_iter().flatten() {
+        writeln!(text, "[tenants.t.touchpoints.{name}]").unwrap();
+        for (field, value) in fields.as_object().unwrap() {
+            writeln!(text, "{field} = {value}").unwrap();
+        }
+    }
+    Touchpoints::parse("the case", &text).unwrap()
+}
+
 #[test]
 fn checkouts() {
     let rules = CheckoutRules::new(&crate::events::default_settings().metrics);
-    check("checkouts.json", "checkouts", |events, as_of| {
+    check("checkouts.json", "checkouts", |case, events| {
         let mut journeys: BTreeMap<String, Vec<CheckoutPoint>> = BTreeMap::new();
         for event in events.iter().map(checkout_event).filter(|event| event.traffic == "human") {
             if let (Some(key), Some(point)) = (keys::attempt(&event), CheckoutPoint::of(&event)) {
                 journeys.entry(key.to_owned()).or_default().push(point);
             }
         }
-        facts(&rules, journeys, as_of)
+        facts(&rules, journeys, time_of(&case["as_of"]))
     });
+}
+
+/// Findings of a case, of which only a contact has the field.
+fn findings(case: &Value, events: &[Value], of_contacts: bool) -> Vec<Value> {
+    let settings = crate::events::default_settings();
+    let rules = ConversationRules::new(&settings.metrics, Arc::new(touchpoints(case)));
+    let mut journeys: BTreeMap<String, Vec<ConversationPoint>> = BTreeMap::new();
+    for event in events.iter().map(chat_event).filter(|event| event.traffic == "human") {
+        journeys.entry(event.conversation_id.to_owned()).or_default().push(ConversationPoint::of(&event));
+    }
+    let mut facts = facts(&rules, journeys, time_of(&case["as_of"]));
+    facts.retain(|fact| fact.get("is_contained").is_some() == of_contacts);
+    facts
 }
 
 #[test]
 fn conversations() {
-    let rules = ConversationRules::new(&crate::events::default_settings().metrics);
-    check("conversations.json", "conversations", |events, as_of| {
-        let mut journeys: BTreeMap<String, Vec<ConversationPoint>> = BTreeMap::new();
-        for event in events.iter().map(chat_event).filter(|event| event.traffic == "human") {
-            journeys.entry(event.conversation_id.to_owned()).or_default().push(ConversationPoint::of(&event));
-        }
-        facts(&rules, journeys, as_of)
-    });
+    check("conversations.json", "conversations", |case, events| findings(case, events, false));
+}
+
+#[test]
+fn contacts() {
+    check("conversations.json", "contacts", |case, events| findings(case, events, true));
 }
 
 #[test]
 fn answers() {
     let rules = AnswerRules::new(&crate::events::default_settings().metrics);
-    check("answers.json", "answers", |events, as_of| {
+    check("answers.json", "answers", |case, events| {
         let mut journeys: BTreeMap<String, Vec<_>> = BTreeMap::new();
         for event in events.iter().map(feedback_event).filter(|event| event.traffic == "human") {
             if let Some(answer) = answer_of(&event) {
                 journeys.entry(keys::feedback(&event).to_owned()).or_default().push(answer);
             }
         }
-        facts(&rules, journeys, as_of)
+        facts(&rules, journeys, time_of(&case["as_of"]))
     });
 }

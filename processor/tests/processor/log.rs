@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use prometheus::Registry;
 use touchstream_processor::Metrics;
+use touchstream_processor::contacts::Contacts;
 use touchstream_processor::measure::Measure;
 use touchstream_processor::roll_up::RollUp;
 use touchstream_processor::stage::{Committed, InputPartition, Outgoing, Output, Record, Stage, StageError};
@@ -162,4 +163,9 @@ pub(crate) fn roll_up(settings: &Settings) -> Box<dyn Stage> {
         families * PARTITIONS,
         Metrics::register(&Registry::new()).unwrap(),
     ))
+}
+
+/// A new stage of contacts.
+pub(crate) fn contacts(settings: &Settings) -> Box<dyn Stage> {
+    Box::new(Contacts::new(settings))
 }

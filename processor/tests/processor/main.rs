@@ -5,5 +5,7 @@
 mod bounds;
 mod events;
 mod golden;
+mod golden_windows;
 mod log;
 mod schedules;
+mod service_hours;

@@ -4,23 +4,27 @@
 //! `make schedules` runs 20,000 of them; `SCHEDULE_SEED=n` repeats one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use rand::prelude::*;
 use rand_chacha::ChaCha8Rng;
+use touchstream_processor::cells::Counts;
+use touchstream_processor::contacts::RETURN_WITHIN;
 use touchstream_processor::measure::checkout::{CheckoutPoint, CheckoutRules};
-use touchstream_processor::measure::conversation::{ConversationPoint, ConversationRules};
+use touchstream_processor::measure::conversation::{ConversationPoint, ConversationRules, Finding};
 use touchstream_processor::measure::deltas::{Deltas, Sign};
 use touchstream_processor::measure::feedback::{AnswerRules, answer_of};
 use touchstream_processor::measure::journeys::Rules;
+use touchstream_processor::series::SeriesKey;
 use touchstream_runtime::settings::Settings;
 use touchstream_schemas::avro;
 use touchstream_schemas::codec::{Decoder, Encoder, Framing};
 use touchstream_schemas::event::Family;
-use touchstream_schemas::facts::AnswerFact;
+use touchstream_schemas::facts::{AnswerFact, ContactFact, ConversationFact};
 use touchstream_schemas::keys;
 use touchstream_schemas::log_buckets;
 use touchstream_schemas::money::Money;
-use touchstream_schemas::panes::{Bucket, Pane};
+use touchstream_schemas::panes::{Bucket, Pane, ServiceCounts, metric};
 use touchstream_schemas::time::{EventTime, Millis};
 use touchstream_schemas::topics::Topics;
 use touchstream_schemas::windows::{Percentiles, Window};
@@ -141,6 +145,9 @@ fn random_event(random: &mut ChaCha8Rng, number: usize, shift: Millis) -> Raw {
             let conversation = format!("c{}", random.random_range(0..5));
             let message = format!("m{}", random.random_range(0..40));
             event.conversation_id = &conversation;
+            let customer = format!("u{}", random.random_range(0..3));
+            event.customer_id = random.random_bool(0.5).then_some(&customer);
+            event.reasked_field = random.random_bool(0.05).then_some("order_number");
             event.event_type = pick(
                 random,
                 &[
@@ -159,9 +166,12 @@ fn random_event(random: &mut ChaCha8Rng, number: usize, shift: Millis) -> Raw {
                     event.public = random.random_bool(0.2).then_some(false);
                     event.fallback = random.random_bool(0.2).then_some(true);
                     event.message_id = random.random_bool(0.5).then_some(&message);
+                    if event.sender == Some("bot") {
+                        event.answer_id = Some(pick(random, &["welcome", "where is it", "sorry"]));
+                    }
                 }
                 "chat.status" => event.state = Some(pick(random, &["solved", "closed", "reopened"])),
-                _ => event.requested_by = Some("customer"),
+                _ => event.requested_by = Some(pick(random, &["customer", "bot"])),
             }
             let point = Some(Point::Conversation(conversation.clone(), ConversationPoint::of(&event)));
             let key = keys::join(&["t", keys::chat(&event)]);
@@ -197,6 +207,7 @@ fn recompute(
     fn of<R: Rules>(
         rules: &R,
         journeys: &mut BTreeMap<String, Vec<R::Point>>,
+        is_sent: fn(&R::Fact) -> bool,
         watermark: EventTime,
         facts: &mut BTreeSet<String>,
         deltas: &mut Deltas,
@@ -206,16 +217,63 @@ fn recompute(
             for mut fact in rules.evaluate("t", key, points, watermark).facts {
                 R::contribute(&fact, Sign::Plus, deltas);
                 R::stamp(&mut fact, 0, false);
-                facts.insert(format!("{fact:?}"));
+                if is_sent(&fact) {
+                    facts.insert(format!("{fact:?}"));
+                }
             }
         }
     }
     let (mut facts, mut deltas) = (BTreeSet::new(), Deltas::default());
     let metrics = &settings.metrics;
-    of(&CheckoutRules::new(metrics), &mut everything.checkouts, watermark, &mut facts, &mut deltas);
-    of(&ConversationRules::new(metrics), &mut everything.conversations, watermark, &mut facts, &mut deltas);
-    of(&AnswerRules::new(metrics), &mut everything.answers, watermark, &mut facts, &mut deltas);
+    of(&CheckoutRules::new(metrics), &mut everything.checkouts, |_| true, watermark, &mut facts, &mut deltas);
+    let conversation = ConversationRules::new(metrics, Arc::default());
+    // Nobody asks what became of unknown customers.
+    let is_sent = |finding: &Finding| match finding {
+        Finding::Cycle(_) => true,
+        Finding::Contact(contact) => contact.customer_id.is_some(),
+    };
+    of(&conversation, &mut everything.conversations, is_sent, watermark, &mut facts, &mut deltas);
+    count_returns(&conversation, everything, watermark, &mut deltas);
+    of(&AnswerRules::new(metrics), &mut everything.answers, |_| true, watermark, &mut facts, &mut deltas);
     (facts, deltas)
+}
+
+/// Contained contacts whose customer began another conversation soon after, by comparing all with all.
+fn count_returns(
+    rules: &ConversationRules,
+    everything: &Everything,
+    watermark: EventTime,
+    deltas: &mut Deltas,
+) {
+    let findings = everything
+        .conversations
+        .iter()
+        .flat_map(|(key, points)| rules.evaluate("t", key, points, watermark).facts);
+    let contacts: Vec<ContactFact> = findings
+        .filter_map(|finding| match finding {
+            Finding::Contact(contact) if contact.customer_id.is_some() => Some(contact),
+            _ => None,
+        })
+        .collect();
+    for one in contacts.iter().filter(|contact| contact.is_contained) {
+        let comes_back = |other: &&ContactFact| {
+            other.customer_id == one.customer_id
+                && other.conversation_id != one.conversation_id
+                && other.started_at > one.last_event_at
+                && other.started_at - one.last_event_at <= RETURN_WITHIN
+        };
+        if contacts.iter().any(|other| comes_back(&other)) {
+            let series = [&*one.touchpoint, &*one.channel, &*one.device];
+            let series = SeriesKey::new("t", metric::SERVICE_QUALITY, "", series);
+            let counts = ServiceCounts { returned: 1, ..ServiceCounts::default() };
+            deltas.count(&series, one.outcome_at.unwrap(), Counts::Service(counts), Sign::Plus);
+        }
+    }
+}
+
+fn numbers_of_service(counts: &ServiceCounts) -> Numbers {
+    let value = serde_json::to_value(counts).unwrap();
+    value.as_object().unwrap().iter().map(|(name, count)| (name.clone(), count.as_i64().unwrap())).collect()
 }
 
 fn numbers_of_pane(pane: &Pane<'_>) -> Numbers {
@@ -254,6 +312,11 @@ fn numbers_of_pane(pane: &Pane<'_>) -> Numbers {
             .durations
             .iter()
             .for_each(|bucket| add(format!("bucket {:08}", bucket.index + 1), bucket.count));
+    }
+    if let Some(service) = &pane.service {
+        for (name, count) in numbers_of_service(service) {
+            *numbers.entry(name).or_insert(0) += count;
+        }
     }
     numbers
 }
@@ -308,6 +371,9 @@ fn numbers_of_window(window: &Window<'_>) -> Numbers {
     if let Some(response) = &window.response {
         numbers.insert("breached".into(), response.breached.unwrap_or_default());
         add_percentiles(&mut numbers, response.durations);
+    }
+    if let Some(service) = &window.service {
+        numbers.extend(numbers_of_service(service));
     }
     numbers.retain(|_, value| *value != 0);
     numbers
@@ -380,10 +446,8 @@ fn run(seed: u64) {
 
     let mut log = Log::default();
     let mut now = START + Millis(SPAN / 2);
-    let (mut measure, mut roll_up) = (
-        Owner::take_over(crate::log::measure(&settings), &log, now),
-        Owner::take_over(crate::log::roll_up(&settings), &log, now),
-    );
+    let stages = [crate::log::measure, crate::log::roll_up, crate::log::contacts];
+    let mut owners = stages.map(|stage| Owner::take_over(stage(&settings), &log, now));
     let mut raw = raw.into_iter().peekable();
     let mut restarts = 0;
     let mut last_seen: BTreeMap<String, EventTime> = BTreeMap::new();
@@ -398,29 +462,27 @@ fn run(seed: u64) {
         }
         let pause = if random.random_bool(0.5) { 900 } else { 120_000 };
         now = now + Millis(random.random_range(0..pause));
-        for stage in 0..2 {
-            let owner = if stage == 0 { &mut measure } else { &mut roll_up };
+        for (owner, stage) in owners.iter_mut().zip(stages) {
             if random.random_bool(0.7) {
                 let dies = random.random_bool(0.15);
                 owner.step(&mut log, random.random_range(1..30), now, dies);
                 if dies || random.random_bool(0.05) {
                     restarts += 1;
-                    let fresh = if stage == 0 {
-                        crate::log::measure(&settings)
-                    } else {
-                        crate::log::roll_up(&settings)
-                    };
-                    *owner = Owner::take_over(fresh, &log, now);
+                    *owner = Owner::take_over(stage(&settings), &log, now);
                 }
             }
         }
     }
     // Everything is read, partitions fall silent, and all timers run out.
-    now = now.max(START + Millis(SPAN)) + Millis::HOUR;
+    // Some are looked at before a silent conversation counts as one that has ended, some after.
+    let later = if random.random_bool(0.9) { Millis::HOUR } else { Millis::HOUR.times(30) };
+    now = now.max(START + Millis(SPAN)) + later;
     let mut rounds = 0;
-    while rounds < 4 || !measure.is_at_end(&log) || !roll_up.is_at_end(&log) {
-        measure.step(&mut log, 1_000, now, false);
-        roll_up.step(&mut log, 1_000, now, false);
+    // Long stretches are caught up with six hours at a time.
+    while rounds < 12 || owners.iter().any(|owner| !owner.is_at_end(&log)) {
+        for owner in &mut owners {
+            owner.step(&mut log, 1_000, now, false);
+        }
         now = now + Millis(40_000);
         rounds += 1;
         assert!(rounds < 50, "seed {seed}: the stages do not come to rest");
@@ -456,9 +518,52 @@ fn newest_facts(log: &Log, topics: &Topics, seed: u64) -> BTreeSet<String> {
         };
     }
     newest!(topics.checkouts(), CheckoutRules);
-    newest!(topics.conversations(), ConversationRules);
+    for fact in newest_of_conversations::<ConversationFact>(log, &topics.conversations(), seed) {
+        facts.insert(format!("{:?}", Finding::Cycle(fact)));
+    }
+    for fact in newest_of_conversations::<ContactFact>(log, &topics.contacts(), seed) {
+        facts.insert(format!("{:?}", Finding::Contact(fact)));
+    }
     newest!(topics.answers(), AnswerRules);
     facts
+}
+
+/// What the topics of cycles and of contacts have in common.
+trait OfConversation: serde::de::DeserializeOwned + std::fmt::Debug {
+    fn identity(&self) -> (String, EventTime);
+    fn stamp(&mut self) -> (i64, bool);
+}
+
+impl OfConversation for ConversationFact {
+    fn identity(&self) -> (String, EventTime) {
+        (self.cycle_id.clone(), EventTime(0))
+    }
+    fn stamp(&mut self) -> (i64, bool) {
+        (std::mem::take(&mut self.revision), self.is_deleted)
+    }
+}
+
+impl OfConversation for ContactFact {
+    fn identity(&self) -> (String, EventTime) {
+        (self.conversation_id.clone(), self.started_at)
+    }
+    fn stamp(&mut self) -> (i64, bool) {
+        (std::mem::take(&mut self.revision), self.is_deleted)
+    }
+}
+
+fn newest_of_conversations<F: OfConversation>(log: &Log, topic: &str, seed: u64) -> Vec<F> {
+    let decoder = Decoder::new(&[&avro::CONVERSATION_FACT, &avro::CONTACT_FACT]);
+    let mut newest: BTreeMap<(Vec<u8>, (String, EventTime)), (i64, bool, F)> = BTreeMap::new();
+    for (key, value) in log.values(topic) {
+        let mut fact: F = decoder.decode(&value).unwrap();
+        let (revision, is_deleted) = fact.stamp();
+        let place = (key, fact.identity());
+        let before = newest.get(&place).map_or(0, |(revision, ..)| *revision);
+        assert!(revision > before, "seed {seed}: revision of {fact:?} after {before}");
+        newest.insert(place, (revision, is_deleted, fact));
+    }
+    newest.into_values().filter(|(_, is_deleted, _)| !is_deleted).map(|(.., fact)| fact).collect()
 }
 
 /// The newest version of every window with numbers in it; revisions must rise whenever something differs.

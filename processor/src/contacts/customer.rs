@@ -1,0 +1,108 @@
+//! One customer: the contacts of the last weeks, and which of them were followed by another conversation. Pure.
+
+use serde::{Deserialize, Serialize};
+use touchstream_schemas::facts::ContactFact;
+use touchstream_schemas::panes::{ServiceCounts, metric};
+use touchstream_schemas::time::{EventTime, Millis};
+
+use crate::cells::Counts;
+use crate::measure::deltas::{Deltas, Sign};
+use crate::series::SeriesKey;
+
+/// Who begins another conversation within this time was not helped by the last one.
+pub const RETURN_WITHIN: Millis = Millis::HOUR.times(72);
+
+/// Contacts of one customer, at most: more are no one customer, and their record must stay small. The oldest are forgotten.
+const MOST_CONTACTS: usize = 200;
+
+/// What net containment needs of a contact (`CustomerContact` in `schemas/avro/customer_state.avsc`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "documented in schemas/avro/customer_state.avsc")]
+pub struct CustomerContact {
+    pub conversation_id: String,
+    pub touchpoint: String,
+    pub channel: String,
+    pub device: String,
+    pub started_at: EventTime,
+    pub last_event_at: EventTime,
+    pub contained_at: Option<EventTime>,
+    pub is_returned: bool,
+}
+
+/// State of one customer: what is kept in memory and in the changelog.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Customer {
+    /// Contacts in no order.
+    pub contacts: Vec<CustomerContact>,
+}
+
+impl Customer {
+    /// Takes the newest state of a contact; what an older state of it had counted is taken back.
+    pub(super) fn take(&mut self, fact: &ContactFact, deltas: &mut Deltas) {
+        let known = self.contacts.iter().position(|contact| {
+            contact.conversation_id == fact.conversation_id && contact.started_at == fact.started_at
+        });
+        if let Some(place) = known {
+            let old = self.contacts.swap_remove(place);
+            if old.is_returned {
+                old.count(&fact.tenant, Sign::Minus, deltas);
+            }
+        }
+        if fact.is_deleted {
+            return;
+        }
+        self.contacts.push(CustomerContact {
+            conversation_id: fact.conversation_id.clone(),
+            touchpoint: fact.touchpoint.clone(),
+            channel: fact.channel.clone(),
+            device: fact.device.clone(),
+            started_at: fact.started_at,
+            last_event_at: fact.last_event_at,
+            contained_at: fact.outcome_at.filter(|_| fact.is_contained),
+            is_returned: false,
+        });
+    }
+
+    /// Judges all contacts anew and counts what changed; forgets contacts that ended before `forget_before`.
+    pub(super) fn settle(&mut self, tenant: &str, forget_before: EventTime, deltas: &mut Deltas) {
+        self.contacts.retain(|contact| contact.last_event_at >= forget_before);
+        self.contacts.sort_unstable_by(|one, other| {
+            (one.started_at, &one.conversation_id).cmp(&(other.started_at, &other.conversation_id))
+        });
+        self.contacts.drain(..self.contacts.len().saturating_sub(MOST_CONTACTS));
+        for place in 0..self.contacts.len() {
+            let is_returned = self.is_returned(&self.contacts[place]);
+            let contact = &mut self.contacts[place];
+            if is_returned != contact.is_returned {
+                contact.is_returned = is_returned;
+                contact.count(tenant, if is_returned { Sign::Plus } else { Sign::Minus }, deltas);
+            }
+        }
+    }
+
+    /// Whether the customer began another conversation soon after this one's last event.
+    fn is_returned(&self, contact: &CustomerContact) -> bool {
+        let after = contact.last_event_at;
+        contact.contained_at.is_some()
+            && self.contacts.iter().any(|other| {
+                other.conversation_id != contact.conversation_id
+                    && after < other.started_at
+                    && other.started_at - after <= RETURN_WITHIN
+            })
+    }
+
+    /// The last event of any contact.
+    pub(super) fn last_event_at(&self) -> EventTime {
+        self.contacts.iter().map(|contact| contact.last_event_at).max().unwrap_or(EventTime::MIN)
+    }
+}
+
+impl CustomerContact {
+    fn count(&self, tenant: &str, sign: Sign, deltas: &mut Deltas) {
+        let Some(contained_at) = self.contained_at else { return };
+        let dimensions: [&str; 3] = [&self.touchpoint, &self.channel, &self.device];
+        let series = SeriesKey::new(tenant, metric::SERVICE_QUALITY, "", dimensions);
+        let counts = ServiceCounts { returned: 1, ..ServiceCounts::default() };
+        deltas.count(&series, contained_at, Counts::Service(counts), sign);
+    }
+}
