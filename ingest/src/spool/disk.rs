@@ -79,7 +79,7 @@ impl Folder {
 
     /// The segments that are there, by number.
     pub(crate) fn segments(&self) -> Result<Vec<SegmentHeader>, SpoolError> {
-        let error = |source| SpoolError::Io { path: self.path.clone(), source };
+        let error = |source| self.error(source);
         let mut found = Vec::new();
         for entry in std::fs::read_dir(&self.path).map_err(error)? {
             found.extend(entry.map_err(error)?.file_name().to_str().and_then(parse_name));
@@ -115,6 +115,11 @@ impl Folder {
         is_whole.then(|| (header, number_64(&bytes[16..])))
     }
 
+    /// An error about the folder.
+    pub(crate) fn error(&self, source: std::io::Error) -> SpoolError {
+        SpoolError::Io { path: self.path.clone(), source }
+    }
+
     fn path_of(&self, header: SegmentHeader) -> PathBuf {
         // The id stands in the name too: a damaged header costs nothing.
         self.path.join(format!("{:020}-{:016x}{SUFFIX}", header.number, header.id))
@@ -128,11 +133,21 @@ impl Folder {
 impl Disk for Folder {
     fn create(&mut self, header: SegmentHeader) -> std::io::Result<()> {
         self.open = None;
-        let mut file = private().create_new(true).append(true).open(self.path_of(header))?;
-        file.write_all(&header.to_bytes())?;
-        file.sync_all()?;
-        self.sync_names()?;
-        self.open = Some(file);
+        let path = self.path_of(header);
+        let make = || {
+            let mut file = private().create_new(true).append(true).open(&path)?;
+            file.write_all(&header.to_bytes())?;
+            file.sync_all()?;
+            self.sync_names()?;
+            Ok(file)
+        };
+        let made: std::io::Result<File> = make();
+        if made.is_err()
+            && let Err(error) = std::fs::remove_file(&path)
+        {
+            tracing::debug!(%error, "a segment that could not be made is left behind; it is empty");
+        }
+        self.open = Some(made?);
         Ok(())
     }
 

@@ -100,7 +100,8 @@ pub(crate) struct Store<D> {
     failed_at: Option<Instant>,
     loaded: Option<Loaded>,
     saved: Option<(SegmentHeader, u64)>,
-    new_id: fn() -> u64,
+    /// How long nothing is written after a failure.
+    pause: Duration,
 }
 
 impl Store<Folder> {
@@ -137,6 +138,11 @@ impl Store<Folder> {
                 );
                 report(damage);
                 folder.cut(*header, scan.good as u64)?;
+            }
+            if scan.records == 0 && scan.good <= HEADER_BYTES {
+                // Begun and never written; its number may come again.
+                folder.delete(*header).map_err(|source| folder.error(source))?;
+                continue;
             }
             if let Some(offset) = scan.done {
                 done = Some(Place { segment: header.number, offset });
@@ -194,8 +200,7 @@ fn scan(bytes: &[u8], header: SegmentHeader, progress: Option<u64>) -> Scan {
 
 impl<D: Disk> Store<D> {
     pub(crate) fn new(disk: D, ledger: Ledger) -> Store<D> {
-        let new_id = || uuid::Uuid::new_v4().as_u64_pair().0;
-        Store { disk, ledger, failed_at: None, loaded: None, saved: None, new_id }
+        Store { disk, ledger, failed_at: None, loaded: None, saved: None, pause: PAUSE }
     }
 
     /// Whether more is admitted.
@@ -208,7 +213,7 @@ impl<D: Disk> Store<D> {
 
     /// After a failure: tries from time to time whether the disk takes something again.
     pub(crate) fn probe(&mut self, now: EventTime) {
-        if self.failed_at.is_some_and(|failed| failed.elapsed() >= PAUSE) {
+        if self.failed_at.is_some_and(|failed| failed.elapsed() >= self.pause) {
             self.try_write(&[], 0, now);
         }
     }
@@ -232,7 +237,7 @@ impl<D: Disk> Store<D> {
     /// Writes groups by one sync; an answer for each, in order. After a first refusal the rest is refused too: nothing overtakes.
     pub(crate) fn commit(&mut self, groups: &[&Bodies], now: EventTime) -> Vec<Result<(), NotAdmitted>> {
         let (mut bytes, mut admitted, mut refusal) = (HEADER_BYTES as u64, 0, None);
-        if self.failed_at.is_some_and(|failed| failed.elapsed() < PAUSE) {
+        if self.failed_at.is_some_and(|failed| failed.elapsed() < self.pause) {
             refusal = Some(NotAdmitted::Disk);
         }
         for group in groups {
@@ -258,7 +263,11 @@ impl<D: Disk> Store<D> {
         let segment = match self.ledger.open_segment(bytes) {
             Some(segment) => segment,
             None => {
-                let header = SegmentHeader { number: self.ledger.next_number(), id: (self.new_id)() };
+                self.ledger.seal();
+                let header = SegmentHeader {
+                    number: self.ledger.next_number(),
+                    id: uuid::Uuid::new_v4().as_u64_pair().0,
+                };
                 self.disk.create(header)?;
                 self.ledger.begin_segment(header, now);
                 self.ledger.open_segment(bytes).expect("a fresh segment takes any group")
@@ -352,3 +361,7 @@ impl<D: Disk> Store<D> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "in a test a failed step is a failed test")]
+mod tests;
