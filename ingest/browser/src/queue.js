@@ -44,10 +44,12 @@ const settle = (entries) => {
   entries.forEach((entry) => remove(WAITING + entry.event.id))
 }
 
-/** Withdrawn consent: what waits is not sent any more. */
+/** Withdrawn consent: what leads to the visitor is not sent any more, and the rest is not on the device. */
 export const wipe = () => {
-  drop(waiting)
-  settle(waiting)
+  const named = waiting.filter(({ event }) => event.context.anonymous_id)
+  drop(named)
+  settle(named)
+  waiting.forEach((entry) => { entry.stored = false })
 }
 
 /** Puts an event into the queue. */

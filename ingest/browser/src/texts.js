@@ -19,7 +19,7 @@ const ENGLISH = {
   low: 'not at all likely',
   high: 'extremely likely',
   reason: 'What is the main reason? (optional)',
-  hint: 'Anonymous. Please leave out names and contact details.',
+  hint: 'Anonymous. No names or contact details, please.',
   send: 'Send',
   close: 'Close',
   missing: 'Please choose a number.',

@@ -52,7 +52,7 @@ window.touchstream('use', 'ask', ({ hasConsent, read, track, uuid, write }) => (
   const thanks = element('p', { class: 'touchstream-thanks', role: 'status' })
   // Says to a screen reader that there is a question now, without taking the focus away from what he does.
   const news = element('p', { class: 'touchstream-news', role: 'status' })
-  const reason = element('textarea', { id: id + '-reason', maxlength: 2000, rows: 3, 'aria-describedby': id + '-hint' })
+  const reason = element('textarea', { id: id + '-reason', maxlength: 2000, rows: 2, 'aria-describedby': id + '-hint' })
   const close = element('button', { type: 'button', class: 'touchstream-close', 'aria-label': texts.close }, '×')
   const form = element('form', { novalidate: '' },
     element('fieldset', {},

@@ -14,7 +14,7 @@ const SHEET = `
 :where(.touchstream-feedback.is-inline) { position: static; width: auto; max-width: 440px; box-shadow: none; max-height: none }
 :where(.touchstream-feedback *) { box-sizing: border-box; font: inherit; color: inherit }
 :where(.touchstream-feedback :focus-visible, .touchstream-feedback input:focus-visible + span) {
-  outline: 3px solid var(--ts-accent); outline-offset: 2px
+  outline: 3px solid var(--ts-accent); outline-offset: 1px
 }
 :where(.touchstream-feedback fieldset) { margin: 0; padding: 0; border: 0; min-width: 0 }
 :where(.touchstream-feedback legend) { padding: 0 44px 12px 0; font-weight: 600 }
@@ -33,10 +33,10 @@ const SHEET = `
 :where(.touchstream-ends) {
   display: flex; justify-content: space-between; gap: 16px; margin: 6px 0 0; color: var(--ts-quiet); font-size: .875rem
 }
-:where(.touchstream-ends span) { color: inherit }
+:where(.touchstream-ends span + span) { text-align: right }
 :where(.touchstream-reason) { display: block; margin: 16px 0 4px }
 :where(.touchstream-feedback textarea) {
-  display: block; width: 100%; min-height: 76px; padding: 8px 10px; resize: vertical; border: 1px solid var(--ts-line);
+  display: block; width: 100%; min-height: 64px; padding: 8px 10px; resize: vertical; border: 1px solid var(--ts-line);
   border-radius: 8px; background: transparent
 }
 :where(.touchstream-hint) { margin: 4px 0 0; color: var(--ts-quiet); font-size: .875rem }

@@ -5,10 +5,10 @@ import * as pages from './pages.mjs'
 import * as privacy from './privacy.mjs'
 import * as segment from './segment.mjs'
 import * as widget from './widget.mjs'
+import * as documented from './documented.mjs'
 import { end, expected } from './harness.mjs'
-import { run } from './harness.mjs'
 
-const groups = [delivery, privacy, pages, widget, segment]
+const groups = [delivery, privacy, pages, widget, segment, documented]
 const only = process.env.ONLY
 let failed = 0
 for (const group of groups) {

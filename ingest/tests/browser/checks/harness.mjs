@@ -19,6 +19,16 @@ export const expect = (variant, ...labels) => {
   }
 }
 
+/** What tells events apart, as in arrived.rs. */
+const label = ({ type, data }) => [type, data.step, data.action, data.name, data.transaction_id, data.metric, data.score, data.code]
+  .filter((part) => part !== undefined).join(' ')
+
+/** Whatever this visitor has sent must arrive, once. */
+export const expectSent = (visitor) => {
+  const once = new Map(visitor.events.map((event) => [event.id, event]))
+  expect(visitor.variant, ...[...once.values()].map(label))
+}
+
 /** Waits until `condition` gives something true. */
 export const until = async (what, condition) => {
   const deadline = Date.now() + PATIENCE
@@ -82,8 +92,9 @@ export const browser = await chromium.launch({
 })
 
 /** The tag that a shop copies. */
+const stub = `window.touchstream=window.touchstream||function(){var a=arguments;a.t=Date.now();(touchstream.q=touchstream.q||[]).push(a)}`
 export const tag = (attributes = '', endpoint = run.ingest) =>
-  `<script nonce="n">window.touchstream=window.touchstream||function(){var a=arguments;a.t=Date.now();(touchstream.q=touchstream.q||[]).push(a)}</script>
+  `<script nonce="n">${stub}</script>
    <script async src="${endpoint}/touchstream.js" data-key="${run.key}" ${attributes}></script>`
 
 /** A visitor: a fresh browser profile whose pages all say `variant`. */
@@ -92,7 +103,7 @@ export class Visitor {
 
   static async come(variant, { attributes = 'data-timing="off"', endpoint, head, after = '', context = {}, beforePage, delayFile } = {}) {
     const visitor = new Visitor(variant)
-    heads[variant] = (head ?? tag(attributes, endpoint)) + `<script nonce="n">touchstream('set', { variant: '${variant}' })</script>` + after
+    heads[variant] = (head ?? tag(attributes, endpoint)) + `<script nonce="n">${stub};touchstream('set', { variant: '${variant}' })</script>` + after
     visitor.context = await browser.newContext({ locale: 'de-DE', ...context })
     visitor.context.setDefaultTimeout(PATIENCE)
     visitor.context.on('request', (request) => {

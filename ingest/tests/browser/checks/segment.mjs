@@ -8,7 +8,7 @@ export const segment = async () => {
     stdin: { contents: `export { AnalyticsBrowser } from '@segment/analytics-next'`, resolveDir: run.output },
     bundle: true, write: false, format: 'iife', globalName: 'segment', define: { 'process.env.NODE_ENV': '"production"' }, logLevel: 'error',
   })
-  const visitor = await Visitor.come('segment', { head: `${'<script>window.touchstream = function () {}; touchstream.version = 1</script>'}` })
+  const visitor = await Visitor.come('segment', { head: '<script>window.touchstream = function () {}; touchstream.version = 1</script>' })
   await visitor.page.addScriptTag({ content: bundle.outputFiles[0].text })
   const statuses = []
   visitor.context.on('response', (response) => { if (response.url().includes('/v1/')) statuses.push(response.status()) })
