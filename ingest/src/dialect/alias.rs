@@ -234,4 +234,32 @@ mod tests {
         assert!(aliases.find("purchase").expect("it is known").event_type.is_none());
         assert!(aliases.find("Order Completed").expect("the other name stays").event_type.is_some());
     }
+
+    #[test]
+    fn the_documentation_shows_the_built_in_table() {
+        let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/ingest.md");
+        let page = std::fs::read_to_string(page).expect("it can be read");
+        let table: Table = toml::from_str(BUILT_IN).expect("it is valid");
+        for row in table.event {
+            let row = row.into_inner();
+            let names: Vec<String> = row.names.iter().map(|name| format!("`{}`", name.get_ref())).collect();
+            let set: Vec<String> = row
+                .set
+                .iter()
+                .map(|(name, value)| format!("{} {}", name.get_ref(), value.to_string().trim_matches('"')))
+                .collect();
+            let fields: Vec<String> = row
+                .fields
+                .iter()
+                .map(|(name, from)| match from {
+                    OneOrMore::One(property) => format!("{}: {property}", name.get_ref()),
+                    OneOrMore::More(properties) => format!("{}: {}", name.get_ref(), properties.join(", ")),
+                })
+                .collect();
+            let with = if set.is_empty() { String::new() } else { format!(" with {}", set.join(", ")) };
+            let event_type = row.event_type.map(Spanned::into_inner).unwrap_or_default();
+            let line = format!("| {} | `{event_type}`{with} | {} |", names.join(", "), fields.join("; "));
+            assert!(page.contains(&line), "docs/ingest.md lacks\n{line}");
+        }
+    }
 }

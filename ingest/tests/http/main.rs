@@ -4,6 +4,7 @@
 
 mod contract;
 mod dialects;
+mod docs;
 mod harness;
 mod hostile;
 mod hostile_memory;
