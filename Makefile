@@ -6,7 +6,7 @@ CARGO ?= cargo
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help tools up test format-check fmt lint dependencies tests build pin-parts schedules
+.PHONY: help tools up test format-check fmt lint dependencies tests build pin-parts schedules chaos-ingest
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,3 +44,6 @@ pin-parts: ## Renew the hashes of Kafka's jars and of the ClickHouse engine afte
 SCHEDULES ?= 20000
 schedules: ## Run the processor's seeded schedules, SCHEDULES=20000 of them
 	SCHEDULES=$(SCHEDULES) $(CARGO) test --release --locked -p touchstream-processor --test processor every_schedule
+
+chaos-ingest: ## Never a false 202: 500,000 events while Kafka and ingest are killed again and again; SEED=20261122
+	$(CARGO) test --release --locked -p touchstream-ingest --test durability -- --ignored --nocapture --exact chaos::never_a_false_202_among_half_a_million
