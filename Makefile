@@ -6,7 +6,7 @@ CARGO ?= cargo
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help tools up test format-check fmt lint dependencies tests build pin-parts schedules chaos-ingest
+.PHONY: help tools up test format-check fmt lint dependencies tests build pin-parts schedules chaos-ingest hostile
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,3 +47,6 @@ schedules: ## Run the processor's seeded schedules, SCHEDULES=20000 of them
 
 chaos-ingest: ## Never a false 202: 500,000 events while Kafka and ingest are killed again and again; SEED=20261122
 	$(CARGO) test --release --locked -p touchstream-ingest --test durability -- --ignored --nocapture --exact chaos::never_a_false_202_among_half_a_million
+
+hostile: ## Every attack at once on ingest: memory flat, an honest client's p99 within twice its normal, without a floor
+	HOSTILE_STRICT=1 $(CARGO) test --release --locked -p touchstream-ingest --test http attacks_cost -- --nocapture
