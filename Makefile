@@ -6,7 +6,7 @@ CARGO ?= cargo
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help tools up test format-check fmt lint dependencies tests build pin-parts schedules chaos-ingest hostile
+.PHONY: help tools up test format-check fmt lint dependencies tests build pin-parts browser-files schedules chaos-ingest hostile
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ tests: ## Run all tests
 
 pin-parts: ## Renew the hashes of Kafka's jars and of the ClickHouse engine after a version was changed
 	./scripts/pin-parts
+
+browser-files: ## Make touchstream.min.js and the widget's from ingest/browser/src, with the pinned minifier
+	RENEW=1 $(CARGO) test --release --locked -p touchstream-ingest --test browser served_files
 
 # Slow suites, run before an issue is resolved; their results stand in docs/results.
 SCHEDULES ?= 20000

@@ -31,14 +31,15 @@ pub(crate) fn check(brokers: &str, prefix: &str, expected: &Expected) {
         let variant = event["variant"].as_str().unwrap_or("none").to_owned();
         *found.entry(variant).or_default().entry(label(event)).or_default() += 1;
     }
-    for (variant, labels) in expected {
+    for (variant, labels) in expected.iter().filter(|(_, labels)| !labels.is_empty()) {
         assert_eq!(
             found.get(variant),
             Some(labels),
             "events of {variant}, found on the left, expected on the right"
         );
     }
-    let unexpected: Vec<&String> = found.keys().filter(|variant| !expected.contains_key(*variant)).collect();
+    let mut unexpected = found.clone();
+    unexpected.retain(|variant, _| !expected.contains_key(variant));
     assert!(unexpected.is_empty(), "{unexpected:?}");
     check_sessions(&events);
     println!("{} events in Kafka, {copies} further copies with the same ids", events.len());
@@ -75,8 +76,11 @@ fn distinct(events: Vec<Value>) -> (Vec<Value>, usize) {
 /// The type and what tells events of a type apart.
 fn label(event: &Value) -> String {
     let mut label = event["type"].as_str().unwrap().to_owned();
+    // Without consent ingest replaces ids that other systems know by others.
+    let is_followed = !event["anonymous_id"].is_null();
     for field in ["step", "action", "name", "transaction_id", "metric", "score", "code"] {
         match &event[field] {
+            _ if field == "transaction_id" && !is_followed => {}
             Value::String(text) => label.push_str(&format!(" {text}")),
             Value::Number(number) => label.push_str(&format!(" {number}")),
             _ => {}

@@ -1,7 +1,7 @@
 // Events arrive once, whatever happens to the network and the page.
 
 import assert from 'node:assert/strict'
-import { Visitor, expect, faults, proxyOrigin, until, view } from './harness.mjs'
+import { Visitor, expect, faultsOf, proxied, until, view } from './harness.mjs'
 
 /** A page with consent; session_started and the first view are expected. */
 const withConsent = async (variant, options) => {
@@ -51,14 +51,20 @@ export const reload = async () => {
 /** The page is left or closed while a request is under way, before and after consent. */
 export const closedMidRequest = async () => {
   for (const variant of ['mid-request', 'mid-request-memory']) {
-    const options = { endpoint: proxyOrigin }
+    const options = { endpoint: proxied(variant) }
+    const faults = faultsOf(variant)
     const visitor = variant === 'mid-request' ? await withConsent(variant, options) : await Visitor.come(variant, options)
     if (variant !== 'mid-request') expect(variant, view(variant, 'home'))
     await visitor.settled()
     let release
     const held = new Promise((resolve) => { release = resolve })
     let arrived = 0
-    faults.before = (request) => request.method === 'POST' ? (arrived += 1, held) : undefined
+    faults.before = async (request) => {
+      assert.notEqual(request.method, 'OPTIONS', 'no preflight is needed')
+      if (request.method !== 'POST') return
+      arrived += 1
+      await held
+    }
     await visitor.click('interact', 'interact')
     await until('a request under way', () => arrived === 1)
     // One more, that this request did not take: it leaves by beacon.
@@ -134,7 +140,8 @@ export const twoTabs = async () => {
 
 /** 429, 503 with a list, 500, and a refusal. */
 export const overload = async () => {
-  const visitor = await Visitor.come('overload', { endpoint: proxyOrigin })
+  const visitor = await Visitor.come('overload', { endpoint: proxied('overload') })
+  const faults = faultsOf('overload')
   expect('overload', view('overload', 'home'))
   await visitor.settled()
   const cors = { 'access-control-allow-origin': '*', 'access-control-expose-headers': 'retry-after', 'content-type': 'application/json' }
@@ -162,7 +169,6 @@ export const overload = async () => {
   await visitor.click('interact')
   await visitor.settled()
   assert.equal((await visitor.status()).dropped, 1, 'a refusal is never repeated, and counted')
-  faults.answer = null
   await visitor.leave()
 }
 

@@ -20,7 +20,7 @@ export const expect = (variant, ...labels) => {
 }
 
 /** What tells events apart, as in arrived.rs. */
-const label = ({ type, data }) => [type, data.step, data.action, data.name, data.transaction_id, data.metric, data.score, data.code]
+const label = ({ type, data, context }) => [type, data.step, data.action, data.name, context.anonymous_id && data.transaction_id, data.metric, data.score, data.code]
   .filter((part) => part !== undefined).join(' ')
 
 /** Whatever this visitor has sent must arrive, once. */
@@ -65,16 +65,20 @@ const shop = await listen((request, response) => {
 })
 export const shopOrigin = shop.origin
 
-/** The proxy: `faults` decides by request; a fault may delay, answer itself, or cut. */
-export const faults = { before: async () => {}, answer: null }
+/** The proxy: below /VARIANT it does to requests what `faults` of that variant say: `before` may delay, `answer` may answer itself. */
+const faultsByVariant = {}
+export const faultsOf = (variant) => faultsByVariant[variant] ??= { before: async () => {}, answer: (_, forward) => forward() }
+export const proxied = (variant) => `${proxy.origin}/${variant}`
 const agent = new http.Agent({ keepAlive: true })
 const proxy = await listen(async (request, response) => {
   const chunks = []
   for await (const chunk of request) chunks.push(chunk)
   const body = Buffer.concat(chunks)
+  const [, variant, ...path] = request.url.split('/')
+  const faults = faultsOf(variant)
   await faults.before(request)
   const forward = () => new Promise((resolve) => {
-    const target = new URL(request.url, run.ingest)
+    const target = new URL('/' + path.join('/'), run.ingest)
     const onward = http.request(target, { method: request.method, headers: { ...request.headers, host: target.host }, agent }, async (answer) => {
       const parts = []
       for await (const part of answer) parts.push(part)
@@ -82,10 +86,9 @@ const proxy = await listen(async (request, response) => {
     })
     onward.end(body)
   })
-  const { status, headers, body: answer } = await (faults.answer ?? ((_, next) => next()))(request, forward)
+  const { status, headers, body: answer } = await faults.answer(request, forward)
   if (!response.destroyed) response.writeHead(status, headers).end(answer)
 })
-export const proxyOrigin = proxy.origin
 
 export const browser = await chromium.launch({
   executablePath: run.chromium, headless: true, args: ['--no-sandbox', '--headless=new', '--disable-dev-shm-usage'],
@@ -139,7 +142,9 @@ export class Visitor {
   }
 
   async isLoaded(page = this.page) {
-    await page.waitForFunction(() => window.touchstream?.version)
+    await until('touchstream.js', () => page.evaluate(() => window.touchstream?.version))
+    // Its own first events come when the page is idle, in the order of asking.
+    await page.evaluate(() => new Promise((resolve) => requestIdleCallback(resolve, { timeout: 5000 })))
   }
 
   async go(link, page = this.page) {

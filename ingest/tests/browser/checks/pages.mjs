@@ -77,7 +77,9 @@ export const tagManager = async () => {
   })
   assert.equal(kept, 12, 'push still does what it did')
   expect('data-layer', view('data-layer', 'home'), 'checkout.step cart viewed', 'checkout.started', 'checkout.step shipping completed',
-    'checkout.step payment completed', 'app.interaction add_to_cart', 'checkout.completed 4711')
+    'checkout.step payment completed', 'app.interaction add_to_cart', 'checkout.completed')
   await visitor.settled()
+  const bought = visitor.events.find((event) => event.type === 'checkout.completed')
+  assert.deepEqual(bought.data, { items: 1, value: '49.90', currency: 'EUR', transaction_id: '4711' })
   await visitor.leave()
 }

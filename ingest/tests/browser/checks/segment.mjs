@@ -22,6 +22,6 @@ export const segment = async () => {
     await analytics.track('Song Played', { name: 'x' })
   }, { key: run.key, host: run.ingest.replace('http://', '') + '/v1' })
   await until('Segment’s requests', () => statuses.filter((status) => status < 300).length >= 5)
-  console.log('segment', statuses)
+  expect('none', 'app.screen_viewed Tea', 'checkout.started', 'checkout.completed o-1', 'app.interaction Song Played')
   await visitor.leave()
 }
