@@ -17,3 +17,4 @@ ALTER TABLE {database}.store_response_minutes MODIFY TTL minute + toIntervalDay(
 ALTER TABLE {database}.store_quality_ingest MODIFY TTL minute + toIntervalDay({events_retention_days});
 ALTER TABLE {database}.store_quality_processor MODIFY TTL minute + toIntervalDay({events_retention_days});
 ALTER TABLE {database}.store_quality_sink MODIFY TTL minute + toIntervalDay({events_retention_days});
+ALTER TABLE {database}.store_sequences MODIFY TTL minute + toIntervalDay({events_retention_days});

@@ -13,7 +13,7 @@ CREATE OR REPLACE VIEW {database}.data_quality
     `non_human_n` Int64 COMMENT 'Events of bots and internal traffic, in no metric (count).',
     `repeated_transactions_n` Int64 COMMENT 'Completions of a transaction already counted (count).',
     `without_attempt_n` Int64 COMMENT 'Checkout events without any id that could hold an attempt together (count).',
-    `sequence_gaps_n` Nullable(Int64) COMMENT 'Gaps in the per-session sequence numbers (count); NULL: not measured yet.',
+    `sequence_gaps_n` Nullable(Int64) COMMENT 'Events missing between the numbered events of sessions (count), counted every two minutes; NULL without numbered events.',
     `freshness_s` Nullable(Float64) COMMENT 'Longest time from receipt to visible in events_*, in seconds; NULL while nothing is visible.',
     `lag_n` Nullable(Int64) COMMENT 'Most records of the family that waited for the sink in this minute (count); NULL while nothing is visible.'
 )
@@ -30,7 +30,7 @@ SELECT
     sum(non_human) AS non_human_n,
     sum(repeated_transactions) AS repeated_transactions_n,
     sum(without_attempt) AS without_attempt_n,
-    NULL AS sequence_gaps_n,
+    sum(missing) AS sequence_gaps_n,
     max(freshness_ms) / 1000 AS freshness_s,
     max(lag) AS lag_n
 FROM
@@ -41,19 +41,26 @@ FROM
         toInt64(0) AS processed,
         CAST(if(code IN ('accepted', 'duplicate') OR events = 0, map(), map(toString(code), toUInt64(events))), 'Map(String, UInt64)') AS rejections,
         toInt64(0) AS late, toInt64(0) AS duplicates, toInt64(0) AS non_human, toInt64(0) AS repeated_transactions, toInt64(0) AS without_attempt,
-        CAST(NULL, 'Nullable(Int64)') AS freshness_ms, CAST(NULL, 'Nullable(Int64)') AS lag
+        CAST(NULL, 'Nullable(Int64)') AS freshness_ms, CAST(NULL, 'Nullable(Int64)') AS lag,
+        CAST(NULL, 'Nullable(Int64)') AS missing
     FROM {database}.store_quality_ingest FINAL
     UNION ALL
     SELECT
         tenant, family, minute,
         toInt64(0), accepted, CAST(map(), 'Map(String, UInt64)'),
-        late, duplicates, non_human, repeated_transactions, without_attempt, NULL, NULL
+        late, duplicates, non_human, repeated_transactions, without_attempt, NULL, NULL, NULL
     FROM {database}.store_quality_processor FINAL
     UNION ALL
     SELECT
         tenant, family, minute,
         toInt64(0), toInt64(0), CAST(map(), 'Map(String, UInt64)'),
-        toInt64(0), toInt64(0), toInt64(0), toInt64(0), toInt64(0), toNullable(freshness_ms), toNullable(lag)
+        toInt64(0), toInt64(0), toInt64(0), toInt64(0), toInt64(0), toNullable(freshness_ms), toNullable(lag), NULL
     FROM {database}.store_quality_sink
+    UNION ALL
+    SELECT
+        tenant, family, minute,
+        toInt64(0), toInt64(0), CAST(map(), 'Map(String, UInt64)'),
+        toInt64(0), toInt64(0), toInt64(0), toInt64(0), toInt64(0), NULL, NULL, toNullable(missing)
+    FROM {database}.store_sequences FINAL
 )
 GROUP BY tenant, family, minute;

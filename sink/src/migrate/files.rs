@@ -45,6 +45,7 @@ files! {
         "0006_windows",
         "0007_minutes",
         "0008_quality",
+        "0015_sequences",
     ],
     again: [
         "ttl",
@@ -62,6 +63,7 @@ files! {
         "views/response_times",
         "views/response_times_1m",
         "views/data_quality",
+        "views/sequence_gaps",
     ]
 }
 
