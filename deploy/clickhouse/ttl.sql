@@ -14,6 +14,12 @@ ALTER TABLE {database}.store_response_windows MODIFY TTL window_end + toInterval
 ALTER TABLE {database}.store_score_minutes MODIFY TTL minute + toIntervalDay({events_retention_days});
 ALTER TABLE {database}.store_checkout_minutes MODIFY TTL minute + toIntervalDay({events_retention_days});
 ALTER TABLE {database}.store_response_minutes MODIFY TTL minute + toIntervalDay({events_retention_days});
+ALTER TABLE {database}.store_score_windows_by MODIFY TTL window_end + toIntervalDay({events_retention_days});
+ALTER TABLE {database}.store_checkout_windows_by MODIFY TTL window_end + toIntervalDay({events_retention_days});
+ALTER TABLE {database}.store_response_windows_by MODIFY TTL window_end + toIntervalDay({events_retention_days});
+ALTER TABLE {database}.store_app_windows MODIFY TTL window_end + toIntervalDay({events_retention_days});
+ALTER TABLE {database}.store_app_minutes MODIFY TTL minute + toIntervalDay({events_retention_days});
+ALTER TABLE {database}.store_app_windows_by MODIFY TTL window_end + toIntervalDay({events_retention_days});
 ALTER TABLE {database}.store_quality_ingest MODIFY TTL minute + toIntervalDay({events_retention_days});
 ALTER TABLE {database}.store_quality_processor MODIFY TTL minute + toIntervalDay({events_retention_days});
 ALTER TABLE {database}.store_quality_sink MODIFY TTL minute + toIntervalDay({events_retention_days});

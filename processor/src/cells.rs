@@ -10,7 +10,7 @@ use std::sync::Arc;
 use touchstream_schemas::log_buckets;
 use touchstream_schemas::money::Money;
 use touchstream_schemas::panes::{
-    Bucket, CheckoutCounts, QualityCounts, ReasonCounts, ResponseCounts, Scores, ServiceCounts,
+    AppCounts, Bucket, CheckoutCounts, QualityCounts, ReasonCounts, ResponseCounts, Scores, ServiceCounts,
     StepCounts,
 };
 use touchstream_schemas::windows::Percentiles;
@@ -120,6 +120,19 @@ pub struct ResponseCell {
     pub durations: Buckets,
 }
 
+/// Responses and tasks of one name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AppCell {
+    /// Responses that failed.
+    pub errors: i64,
+    /// Tasks.
+    pub tasks: i64,
+    /// Tasks that succeeded.
+    pub successes: i64,
+    /// Durations of responses.
+    pub durations: Buckets,
+}
+
 /// The numbers of one kind of metric.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Counts {
@@ -131,6 +144,8 @@ pub enum Counts {
     Response(ResponseCell),
     /// Service quality.
     Service(ServiceCounts),
+    /// Responses and tasks.
+    App(AppCell),
     /// Data quality.
     Quality(QualityCounts),
 }
@@ -150,6 +165,7 @@ impl Counts {
             Counts::Checkout(_) => Counts::Checkout(CheckoutCell::default()),
             Counts::Response(_) => Counts::Response(ResponseCell::default()),
             Counts::Service(_) => Counts::Service(ServiceCounts::default()),
+            Counts::App(_) => Counts::App(AppCell::default()),
             Counts::Quality(_) => Counts::Quality(QualityCounts::default()),
         }
     }
@@ -223,6 +239,12 @@ impl Cell {
                 into.durations.merge(&from.durations, sign);
             }
             (Counts::Service(into), Counts::Service(from)) => merge_service(into, from, sign),
+            (Counts::App(into), Counts::App(from)) => {
+                into.errors += sign * from.errors;
+                into.tasks += sign * from.tasks;
+                into.successes += sign * from.successes;
+                into.durations.merge(&from.durations, sign);
+            }
             (Counts::Quality(into), Counts::Quality(from)) => {
                 into.accepted += sign * from.accepted;
                 into.late += sign * from.late;
@@ -254,6 +276,16 @@ impl ResponseCell {
     #[must_use]
     pub fn to_counts(&self) -> ResponseCounts {
         ResponseCounts { breached: self.breached, durations: self.durations.to_list() }
+    }
+}
+
+impl AppCell {
+    /// As it travels.
+    #[must_use]
+    pub fn to_counts(&self) -> AppCounts {
+        let AppCell { errors, tasks, successes, durations } = self;
+        let durations = durations.to_list();
+        AppCounts { errors: *errors, tasks: *tasks, successes: *successes, durations }
     }
 }
 
@@ -315,18 +347,29 @@ impl CheckoutCell {
     }
 }
 
+/// The numbers of a pane or minute record, of which one kind is there, or none.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "documented in schemas/avro/pane.avsc")]
+pub struct Recorded<'r, 'a> {
+    pub scores: Option<Scores>,
+    pub checkout: Option<&'r CheckoutCounts<'a>>,
+    pub response: Option<&'r ResponseCounts>,
+    pub service: Option<ServiceCounts>,
+    pub app: Option<&'r AppCounts>,
+    pub quality: Option<QualityCounts>,
+}
+
 /// Reads the numbers of a pane or minute record; `None` when it holds none.
 #[must_use]
-pub fn counts_of(
-    scores: Option<Scores>,
-    checkout: Option<&CheckoutCounts<'_>>,
-    response: Option<&ResponseCounts>,
-    service: Option<ServiceCounts>,
-    quality: Option<QualityCounts>,
-    names: &mut Names,
-) -> Option<Counts> {
+pub fn counts_of(recorded: Recorded<'_, '_>, names: &mut Names) -> Option<Counts> {
+    let Recorded { scores, checkout, response, service, app, quality } = recorded;
     if let Some(scores) = scores {
         return Some(Counts::Scores(scores));
+    }
+    if let Some(app) = app {
+        let durations = Buckets::from_list(&app.durations);
+        let AppCounts { errors, tasks, successes, .. } = *app;
+        return Some(Counts::App(AppCell { errors, tasks, successes, durations }));
     }
     if let Some(response) = response {
         let durations = Buckets::from_list(&response.durations);

@@ -1,4 +1,5 @@
-//! Series: what a number is about. One per (tenant, metric, detail, touchpoint, channel, device).
+//! Series: what a number is about. One per (tenant, metric, detail, touchpoint, channel, device), and one more per value of each
+//! further dimension.
 
 use std::sync::Arc;
 
@@ -15,6 +16,15 @@ pub struct Dimensions {
     pub device: Arc<str>,
 }
 
+/// A further dimension, and the value of it that a series is about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Further {
+    /// Dimension, as `persona`.
+    pub dimension: Arc<str>,
+    /// Its value.
+    pub value: Arc<str>,
+}
+
 /// What a number is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SeriesKey {
@@ -26,6 +36,8 @@ pub struct SeriesKey {
     pub detail: Arc<str>,
     /// Touchpoint, channel, device.
     pub dimensions: Dimensions,
+    /// The further dimension it is split by, if it is.
+    pub further: Option<Further>,
 }
 
 impl SeriesKey {
@@ -46,7 +58,21 @@ impl SeriesKey {
                 channel: channel.into(),
                 device: device.into(),
             },
+            further: None,
         }
+    }
+
+    /// The same, of one value of a further dimension.
+    #[must_use]
+    pub fn split_by(&self, dimension: &str, value: &str) -> SeriesKey {
+        let further = Further { dimension: dimension.into(), value: value.into() };
+        SeriesKey { further: Some(further), ..self.clone() }
+    }
+
+    /// Further dimension and its value as records have them: empty when the series is not split by any.
+    #[must_use]
+    pub fn further(&self) -> (&str, &str) {
+        self.further.as_ref().map_or(("", ""), |further| (&further.dimension, &further.value))
     }
 
     /// Kafka key of the series' panes and windows: one owner sees all series of a tenant's metric together.
@@ -61,6 +87,9 @@ impl SeriesKey {
         let Dimensions { touchpoint, channel, device } = &self.dimensions;
         let mut parts: Vec<&str> =
             vec![&self.tenant, &self.metric, &self.detail, touchpoint, channel, device];
+        if let Some(Further { dimension, value }) = &self.further {
+            parts.extend([&**dimension, &**value]);
+        }
         parts.extend(suffix);
         keys::join(&parts)
     }

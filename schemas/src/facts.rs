@@ -46,6 +46,8 @@ pub struct CheckoutFact {
     pub currency: Option<String>,
     pub items: Option<i32>,
     pub duration_ms: Option<i64>,
+    #[serde(default)]
+    pub further: Vec<FurtherValue>,
     pub is_deleted: bool,
     pub revision: i64,
 }
@@ -132,6 +134,30 @@ pub struct ContactFact {
     pub revision: i64,
 }
 
+/// A further dimension and the value that an event has in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "documented in schemas/avro/answer_fact.avsc")]
+pub struct FurtherValue {
+    pub dimension: String,
+    pub value: String,
+}
+
+/// That a submission was shown, and whether it was answered (`schemas/avro/answer_state.avsc`). It goes to no topic of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "documented in schemas/avro/answer_state.avsc")]
+pub struct ShownFact {
+    pub tenant: String,
+    pub id: String,
+    pub time: EventTime,
+    pub touchpoint: String,
+    pub channel: String,
+    pub device: String,
+    pub further: Vec<FurtherValue>,
+    pub is_counted: bool,
+    pub is_answered: bool,
+    pub revision: i64,
+}
+
 /// One answer to a survey question, newest state (`schemas/avro/answer_fact.avsc`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(
@@ -159,6 +185,8 @@ pub struct AnswerFact {
     pub text: Option<String>,
     pub customer_id: Option<String>,
     pub is_counted: bool,
+    #[serde(default)]
+    pub further: Vec<FurtherValue>,
     pub is_deleted: bool,
     pub revision: i64,
 }

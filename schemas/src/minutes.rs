@@ -3,7 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::panes::{CheckoutCounts, NowCount, QualityCounts, ResponseCounts, Scores, ServiceCounts};
+use crate::panes::{
+    AppCounts, CheckoutCounts, NowCount, QualityCounts, ResponseCounts, Scores, ServiceCounts,
+};
 use crate::time::EventTime;
 
 /// Values of [`Minute::span`].
@@ -26,6 +28,10 @@ pub struct Minute<'a> {
     pub touchpoint: &'a str,
     pub channel: &'a str,
     pub device: &'a str,
+    #[serde(default)]
+    pub dimension: &'a str,
+    #[serde(default)]
+    pub dimension_value: &'a str,
     pub span: &'a str,
     pub start: EventTime,
     pub scores: Option<Scores>,
@@ -34,6 +40,7 @@ pub struct Minute<'a> {
     pub response: Option<ResponseCounts>,
     pub quality: Option<QualityCounts>,
     pub service: Option<ServiceCounts>,
+    pub app: Option<AppCounts>,
     #[serde(borrow)]
     pub now: Vec<NowCount<'a>>,
     pub revision: i64,

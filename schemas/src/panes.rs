@@ -9,6 +9,14 @@ use crate::time::EventTime;
 pub mod metric {
     /// Net promoter score.
     pub const NPS: &str = "nps";
+    /// Satisfaction; the detail is the scale.
+    pub const CSAT: &str = "csat";
+    /// Effort; the detail is the scale.
+    pub const CES: &str = "ces";
+    /// Submissions shown, and answered.
+    pub const RESPONSE_RATE: &str = "response_rate";
+    /// Responses and tasks of an app; the detail names which.
+    pub const APP: &str = "app";
     /// Funnel, reasons and durations of checkout attempts.
     pub const CHECKOUT: &str = "checkout";
     /// Response times; the detail names which.
@@ -121,6 +129,16 @@ pub struct ServiceCounts {
     pub reopened: i64,
 }
 
+/// Responses and tasks of one name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "documented in schemas/avro/pane.avsc")]
+pub struct AppCounts {
+    pub errors: i64,
+    pub tasks: i64,
+    pub successes: i64,
+    pub durations: Vec<Bucket>,
+}
+
 /// What is open now: a change in a pane, the state in a minute record of span `now`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "documented in schemas/avro/pane.avsc")]
@@ -140,6 +158,10 @@ pub struct Pane<'a> {
     pub touchpoint: &'a str,
     pub channel: &'a str,
     pub device: &'a str,
+    #[serde(default)]
+    pub dimension: &'a str,
+    #[serde(default)]
+    pub dimension_value: &'a str,
     pub minute: Option<EventTime>,
     pub scores: Option<Scores>,
     #[serde(borrow)]
@@ -147,6 +169,7 @@ pub struct Pane<'a> {
     pub response: Option<ResponseCounts>,
     pub quality: Option<QualityCounts>,
     pub service: Option<ServiceCounts>,
+    pub app: Option<AppCounts>,
     #[serde(borrow)]
     pub now: Vec<NowCount<'a>>,
 }

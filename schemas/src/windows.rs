@@ -50,6 +50,16 @@ pub struct ResponseWindow {
     pub waiting: Option<i64>,
 }
 
+/// Responses and tasks of one name within a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "documented in schemas/avro/window.avsc")]
+pub struct AppWindow {
+    pub durations: Percentiles,
+    pub errors: i64,
+    pub tasks: i64,
+    pub successes: i64,
+}
+
 /// One rolling window `[window_end - size, window_end)` of one series (`schemas/avro/window.avsc`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "documented in schemas/avro/window.avsc")]
@@ -60,6 +70,10 @@ pub struct Window<'a> {
     pub touchpoint: &'a str,
     pub channel: &'a str,
     pub device: &'a str,
+    #[serde(default)]
+    pub dimension: &'a str,
+    #[serde(default)]
+    pub dimension_value: &'a str,
     pub window: &'a str,
     pub window_end: EventTime,
     pub is_final: bool,
@@ -68,5 +82,6 @@ pub struct Window<'a> {
     pub checkout: Option<CheckoutWindow<'a>>,
     pub response: Option<ResponseWindow>,
     pub service: Option<ServiceCounts>,
+    pub app: Option<AppWindow>,
     pub revision: i64,
 }

@@ -59,6 +59,25 @@ fn windows(topics: &Topics, end: EventTime) {
         end.0
     );
     topics.send("cx.windows", &avro::WINDOW, &serde_json::from_str::<Window<'_>>(&json).expect("valid JSON"));
+    for (touchpoint, split) in [("all", ""), ("shop", r#""dimension":"variant","dimension_value":"B","#)] {
+        let key = |metric: &str, detail: &str| {
+            format!(
+                r#""tenant":"t","metric":"{metric}","detail":"{detail}","touchpoint":"{touchpoint}","channel":"all","device":"all",{split}
+                "window":"1h","window_end":{},"is_final":true,"revision":3"#,
+                end.0
+            )
+        };
+        for body in [
+            format!(r#"{{{},"scores":{{"answers":4,"top":3,"middle":0,"bottom":1}}}}"#, key("csat", "1-5")),
+            format!(
+                r#"{{{},"app":{{"durations":{{"n":2,"p50_ms":120,"p95_ms":900,"p99_ms":900}},"errors":1,"tasks":4,"successes":3}}}}"#,
+                key("app", "search")
+            ),
+        ] {
+            let window: Window<'_> = serde_json::from_str(&body).expect("valid JSON");
+            topics.send("cx.windows", &avro::WINDOW, &window);
+        }
+    }
 }
 
 fn minutes(topics: &Topics, start: EventTime) {
@@ -80,6 +99,10 @@ fn minutes(topics: &Topics, start: EventTime) {
         format!(
             r#"{{{},"checkout":{{"steps":[],"reasons":[],"within_3min":1,"within_15min":1,"durations":[{{"index":0,"count":1}}]}}}}"#,
             key("checkout", "", "minute")
+        ),
+        format!(
+            r#"{{{},"app":{{"errors":0,"tasks":0,"successes":0,"durations":[{{"index":0,"count":1}}]}}}}"#,
+            key("app", "search", "minute")
         ),
         format!(
             r#"{{{},"quality":{{"accepted":9,"late":1,"duplicates":2,"non_human":3,"repeated_transactions":4,"without_attempt":5}}}}"#,
@@ -154,6 +177,20 @@ async fn results_become_rows_of_the_views() {
             "SELECT metric, n, p50_s, p95_s, slo_s, breached_n, waiting_n FROM cx.response_times",
             "first_response_customer\t1\t0.25\t\\N\t300\t2\t3\n",
         ),
+        ("SELECT touchpoint, scale, n, value FROM cx.csat", "all\t1-5\t4\t0.75\n"),
+        (
+            "SELECT touchpoint, dimension, dimension_value, scale, n, value FROM cx.csat_by",
+            "shop\tvariant\tB\t1-5\t4\t0.75\n",
+        ),
+        (
+            "SELECT touchpoint, name, n, p50_s, p99_s, errors_n, tasks_n, success_ratio FROM cx.app_response",
+            "all\tsearch\t2\t0.12\t0.9\t1\t4\t0.75\n",
+        ),
+        (
+            "SELECT touchpoint, dimension_value, name, n, errors_n, success_ratio FROM cx.app_response_by",
+            "shop\tB\tsearch\t2\t1\t0.75\n",
+        ),
+        ("SELECT name, n, p50_s, errors_n FROM cx.app_response_1m", "search\t1\t0.001\t0\n"),
         ("SELECT n, promoters_n, value FROM cx.nps_1m", "2\t1\t50\n"),
         ("SELECT metric, n, p50_s, p99_s FROM cx.response_times_1m", "reply\t3\t0\t0.006\n"),
         ("SELECT n, p50_s, within_3min_ratio FROM cx.checkout_duration_1m", "1\t0.001\t1\n"),

@@ -26,6 +26,8 @@ async fn objects_are_documented_repeatable_and_right() {
 
     documented(&machine).await;
     scores(&machine).await;
+    shares(&machine).await;
+    apps(&machine).await;
     checkout(&machine).await;
     responses(&machine).await;
     facts(&machine).await;
@@ -67,6 +69,23 @@ async fn documented(machine: &Machine) {
         "checkout_duration",
         "response_times",
         "nps_1m",
+        "csat",
+        "csat_1m",
+        "ces",
+        "ces_1m",
+        "response_rates",
+        "response_rates_1m",
+        "app_response",
+        "app_response_1m",
+        "nps_by",
+        "csat_by",
+        "ces_by",
+        "response_rates_by",
+        "checkout_funnel_by",
+        "checkout_abandonment_by",
+        "checkout_duration_by",
+        "response_times_by",
+        "app_response_by",
         "checkout_funnel_1m",
         "checkout_abandonment_1m",
         "checkout_duration_1m",
@@ -117,6 +136,62 @@ async fn scores(machine: &Machine) {
     insert(machine, "store_score_minutes", columns, &["('t', 'nps', @60, 'a', 'web', 'x', 2, 1, 0, 1, 1)"])
         .await;
     assert_eq!(rows(machine, "SELECT toMinute(minute), n, value FROM cx.nps_1m").await, "1\t2\t0\n");
+}
+
+async fn shares(machine: &Machine) {
+    let columns = "tenant, metric, detail, window, window_end, touchpoint, channel, device, answers, top, middle, bottom, is_final, revision";
+    let values = [
+        "('t', 'csat', '1-5', '1h', @3600, 'all', 'all', 'all', 20, 5, 0, 15, 1, 1)",
+        "('t', 'csat', '0-10', '1h', @3600, 'all', 'all', 'all', 0, 0, 0, 0, 1, 1)",
+        "('t', 'ces', '1-7', '1h', @3600, 'all', 'all', 'all', 10, 4, 0, 6, 1, 1)",
+        "('t', 'response_rate', '', '1h', @3600, 'all', 'all', 'all', 20, 5, 0, 15, 1, 1)",
+    ];
+    insert(machine, "store_score_windows", columns, &values).await;
+    // Wilson for 5 of 20 and 4 of 10, by hand.
+    let found = rows(machine, "SELECT scale, n, satisfied_n, value, round(ci_low, 3), round(ci_high, 3) FROM cx.csat ORDER BY scale").await;
+    assert_eq!(found, "0-10\t0\t0\t\\N\t\\N\t\\N\n1-5\t20\t5\t0.25\t0.112\t0.469\n");
+    let found =
+        rows(machine, "SELECT scale, n, satisfied_n, value, round(ci_low, 3), round(ci_high, 3) FROM cx.ces")
+            .await;
+    assert_eq!(found, "1-7\t10\t4\t0.4\t0.168\t0.687\n");
+    let found = rows(
+        machine,
+        "SELECT shown_n, answered_n, ratio, round(ci_low, 3), round(ci_high, 3) FROM cx.response_rates",
+    )
+    .await;
+    assert_eq!(found, "20\t5\t0.25\t0.112\t0.469\n");
+    let columns = format!("{columns}, dimension, dimension_value");
+    let by = ["('t', 'csat', '1-5', '1h', @3600, 'all', 'all', 'all', 4, 3, 0, 1, 1, 1, 'variant', 'B')"];
+    insert(machine, "store_score_windows_by", &columns, &by).await;
+    let found = rows(machine, "SELECT dimension, dimension_value, scale, n, value FROM cx.csat_by").await;
+    assert_eq!(found, "variant\tB\t1-5\t4\t0.75\n");
+}
+
+async fn apps(machine: &Machine) {
+    let columns = "tenant, name, window, window_end, touchpoint, channel, device, durations, p50_ms, p95_ms, p99_ms, errors, tasks, successes, is_final, revision";
+    let values = [
+        "('t', 'search', '1h', @3600, 'all', 'all', 'all', 20, 120, 900, 1500, 5, 10, 4, 0, 1)",
+        "('t', 'login', '1h', @3600, 'all', 'all', 'all', 0, NULL, NULL, NULL, 0, 1, 1, 0, 1)",
+    ];
+    insert(machine, "store_app_windows", columns, &values).await;
+    let shown = "name, n, p50_s, p95_s, p99_s, errors_n, error_ratio, round(error_ci_low, 3), round(error_ci_high, 3), tasks_n, success_ratio, \
+        round(success_ci_low, 3), round(success_ci_high, 3)";
+    let found = rows(machine, &format!("SELECT {shown} FROM cx.app_response ORDER BY name")).await;
+    assert_eq!(
+        found,
+        "login\t0\t\\N\t\\N\t\\N\t0\t\\N\t\\N\t\\N\t1\t1\t0.207\t1\n\
+         search\t20\t0.12\t0.9\t1.5\t5\t0.25\t0.112\t0.469\t10\t0.4\t0.168\t0.687\n"
+    );
+    let columns =
+        "tenant, name, minute, touchpoint, channel, device, durations, errors, tasks, successes, revision";
+    let values = ["('t', 'search', @60, 'a', 'web', 'x', map(-1, 1, 0, 1), 1, 2, 1, 1)"];
+    insert(machine, "store_app_minutes", columns, &values).await;
+    let found = rows(
+        machine,
+        "SELECT name, n, p50_s, p99_s, error_ratio, tasks_n, success_ratio FROM cx.app_response_1m",
+    )
+    .await;
+    assert_eq!(found, "search\t2\t0\t0.001\t0.5\t2\t0.5\n");
 }
 
 async fn checkout(machine: &Machine) {

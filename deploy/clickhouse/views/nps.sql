@@ -1,12 +1,12 @@
 -- Net promoter score in rolling windows, one row per key.
-CREATE OR REPLACE VIEW {database}.nps
+CREATE OR REPLACE VIEW {database}.nps{_by}
 (
     `tenant` LowCardinality(String) COMMENT 'Tenant.',
     `window` LowCardinality(String) COMMENT 'Size of the window: 5m, 1h, 24h, 7d, 28d or 90d.',
     `window_end` DateTime('UTC') COMMENT 'End of the window, exclusive: it covers [window_end - window, window_end).',
     `touchpoint` LowCardinality(String) COMMENT 'Touchpoint; all for every touchpoint together; unknown when none was sent.',
     `channel` LowCardinality(String) COMMENT 'Channel; all for every channel together; unknown when none was sent.',
-    `device` LowCardinality(String) COMMENT 'Device class; all for every device class together; unknown when none was sent.',
+    `device` LowCardinality(String) COMMENT 'Device class; all for every device class together; unknown when none was sent.',{by_columns}
     `n` Int64 COMMENT 'Answers (count).',
     `promoters_n` Int64 COMMENT 'Answers with score 9 or 10 (count).',
     `passives_n` Int64 COMMENT 'Answers with score 7 or 8 (count).',
@@ -17,14 +17,14 @@ CREATE OR REPLACE VIEW {database}.nps
     `is_final` Bool COMMENT 'True once the watermark has passed the end: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
-COMMENT 'One row is the net promoter score of one (tenant, window, window_end, touchpoint, channel, device). Never sum rows with all: touchpoint, channel and device also take the value all, in every combination; pick one row of each. Customers only, employees apart.'
+COMMENT 'One row is the net promoter score of one (tenant, window, window_end, touchpoint, channel, device{by_list}). Never sum rows with all: touchpoint, channel and device also take the value all, in every combination; pick one row of each. Customers only, employees apart.'
 AS
 SELECT
-    tenant, window, window_end, touchpoint, channel, device, n, promoters_n, passives_n, detractors_n, value, ci_low, ci_high, is_final, revision
+    tenant, window, window_end, touchpoint, channel, device{by_list}, n, promoters_n, passives_n, detractors_n, value, ci_low, ci_high, is_final, revision
 FROM
 (
     SELECT
-        tenant, window, window_end, touchpoint, channel, device, is_final, revision,
+        tenant, window, window_end, touchpoint, channel, device{by_list}, is_final, revision,
         answers AS n,
         top AS promoters_n,
         middle AS passives_n,
@@ -36,6 +36,6 @@ FROM
         1.96 * sqrt((p + d - (p - d) * (p - d)) / (answers + 3)) AS half,
         if(answers > 0, greatest(-100., 100 * (p - d - half)), NULL) AS ci_low,
         if(answers > 0, least(100., 100 * (p - d + half)), NULL) AS ci_high
-    FROM {database}.store_score_windows FINAL
+    FROM {database}.store_score_windows{_by} FINAL
     WHERE metric = 'nps'
 );

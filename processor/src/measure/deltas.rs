@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use touchstream_schemas::facts::FurtherValue;
 use touchstream_schemas::panes::{NowCount, Pane};
 use touchstream_schemas::time::EventTime;
 
@@ -39,11 +40,41 @@ impl Deltas {
         }
     }
 
+    /// The same, and once more for the value of each further dimension.
+    pub fn count_by(
+        &mut self,
+        series: &SeriesKey,
+        further: &[FurtherValue],
+        time: EventTime,
+        counts: Counts,
+        sign: Sign,
+    ) {
+        for FurtherValue { dimension, value } in further {
+            self.count(&series.split_by(dimension, value), time, counts.clone(), sign);
+        }
+        self.count(series, time, counts, sign);
+    }
+
     /// Something opened, or is no longer open; `position` is the step's.
     pub fn open(&mut self, series: &SeriesKey, name: &Arc<str>, position: Option<i32>, sign: Sign) {
         let key = (position.unwrap_or(NO_POSITION), name.clone());
         let change = self.series(series).now.entry(key).or_insert(0);
         *change += if sign == Sign::Plus { 1 } else { -1 };
+    }
+
+    /// The same, and once more for the value of each further dimension.
+    pub fn open_by(
+        &mut self,
+        series: &SeriesKey,
+        further: &[FurtherValue],
+        name: &Arc<str>,
+        position: Option<i32>,
+        sign: Sign,
+    ) {
+        for FurtherValue { dimension, value } in further {
+            self.open(&series.split_by(dimension, value), name, position, sign);
+        }
+        self.open(series, name, position, sign);
     }
 
     /// Whether nothing changed.
@@ -68,11 +99,14 @@ impl Deltas {
                 touchpoint: &series.dimensions.touchpoint,
                 channel: &series.dimensions.channel,
                 device: &series.dimensions.device,
+                dimension: series.further().0,
+                dimension_value: series.further().1,
                 minute: None,
                 scores: None,
                 checkout: None,
                 response: None,
                 service: None,
+                app: None,
                 quality: None,
                 now: delta
                     .now
@@ -96,12 +130,13 @@ impl Deltas {
                 }
                 pane.minute = Some(*minute);
                 (pane.scores, pane.checkout, pane.response) = (None, None, None);
-                (pane.service, pane.quality) = (None, None);
+                (pane.service, pane.app, pane.quality) = (None, None, None);
                 match &cell.counts {
                     Counts::Scores(scores) => pane.scores = Some(*scores),
                     Counts::Checkout(checkout) => pane.checkout = Some(checkout.to_counts()),
                     Counts::Response(response) => pane.response = Some(response.to_counts()),
                     Counts::Service(service) => pane.service = Some(*service),
+                    Counts::App(app) => pane.app = Some(app.to_counts()),
                     Counts::Quality(quality) => pane.quality = Some(*quality),
                 }
                 emit(&series, &pane)?;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use touchstream_schemas::avro;
 use touchstream_schemas::codec::{Encoder, Framing};
-use touchstream_schemas::facts::{AnswerFact, CheckoutFact, ContactFact, ConversationFact};
+use touchstream_schemas::facts::{AnswerFact, CheckoutFact, ContactFact, ConversationFact, ShownFact};
 use touchstream_schemas::keys;
 use touchstream_schemas::panes::Watermark;
 use touchstream_schemas::time::EventTime;
@@ -13,7 +13,7 @@ use touchstream_schemas::topics::Topics;
 use super::checkout::CheckoutRules;
 use super::conversation::{ConversationPoint, ConversationRules, Finding};
 use super::deltas::Deltas;
-use super::feedback::AnswerRules;
+use super::feedback::{Feedback, FeedbackRules};
 use super::journeys::{Journey, Outcome, Rules};
 use crate::stage::{InputPartition, Outgoing, Output, StageError};
 
@@ -187,28 +187,51 @@ impl FamilyOutput for ConversationRules {
     }
 }
 
-/// An answer's point is the answer itself, so its state holds the facts alone.
+/// The event of a submission is its fact, so its state holds the facts alone, answers and showings apart.
 #[derive(serde::Serialize, serde::Deserialize)]
-pub(super) struct AnswerState<Facts> {
-    pub(super) facts: Facts,
-    pub(super) revision: i64,
+pub(super) struct AnswerState<Answer, Shown> {
+    facts: Vec<Answer>,
+    #[serde(default = "Vec::new")]
+    shown: Vec<Shown>,
+    revision: i64,
 }
 
-impl FamilyOutput for AnswerRules {
-    fn fact_key(fact: &AnswerFact) -> String {
-        keys::join(&[&fact.tenant, &fact.submission_id, &fact.question, &fact.id, &fact.time.0.to_string()])
+impl AnswerState<AnswerFact, ShownFact> {
+    pub(super) fn into_journey(self) -> Journey<Feedback, Feedback> {
+        let answers = self.facts.into_iter().map(Feedback::Answer);
+        let mut facts: Vec<Feedback> = answers.chain(self.shown.into_iter().map(Feedback::Shown)).collect();
+        facts.sort_by(|one, other| FeedbackRules::position(one).cmp(&FeedbackRules::position(other)));
+        Journey { points: facts.clone(), facts, revision: self.revision }
     }
-    fn fact_topic(topics: &Topics, _fact: &AnswerFact) -> Option<String> {
-        Some(topics.answers())
+}
+
+impl FamilyOutput for FeedbackRules {
+    fn fact_key(fact: &Feedback) -> String {
+        match fact {
+            Feedback::Answer(fact) => {
+                let time = fact.time.0.to_string();
+                keys::join(&[&fact.tenant, &fact.submission_id, &fact.question, &fact.id, &time])
+            }
+            Feedback::Shown(fact) => keys::join(&[&fact.tenant, &fact.id]),
+        }
     }
-    fn encode_fact(emitter: &mut Emitter, fact: &AnswerFact) -> Result<(), StageError> {
-        Ok(emitter.answer_fact.encode_into(fact, &mut emitter.buffer)?)
+    fn fact_topic(topics: &Topics, fact: &Feedback) -> Option<String> {
+        matches!(fact, Feedback::Answer(_)).then(|| topics.answers())
     }
-    fn encode_state(
-        emitter: &mut Emitter,
-        journey: &Journey<AnswerFact, AnswerFact>,
-    ) -> Result<(), StageError> {
-        let state = AnswerState { facts: &journey.facts, revision: journey.revision };
+    fn encode_fact(emitter: &mut Emitter, fact: &Feedback) -> Result<(), StageError> {
+        if let Feedback::Answer(answer) = fact {
+            emitter.answer_fact.encode_into(answer, &mut emitter.buffer)?;
+        }
+        Ok(())
+    }
+    fn encode_state(emitter: &mut Emitter, journey: &Journey<Feedback, Feedback>) -> Result<(), StageError> {
+        let mut state = AnswerState { facts: Vec::new(), shown: Vec::new(), revision: journey.revision };
+        for fact in &journey.facts {
+            match fact {
+                Feedback::Answer(answer) => state.facts.push(answer),
+                Feedback::Shown(shown) => state.shown.push(shown),
+            }
+        }
         Ok(emitter.answer_state.encode_into(&state, &mut emitter.buffer)?)
     }
 }

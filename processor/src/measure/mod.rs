@@ -4,13 +4,16 @@
 //! add to its journey ([`journeys`]) by the rules of its family ([`checkout`], [`conversation`], [`feedback`]) → send out the difference.
 //! Promise: what is sent depends on the set of events, never on their order of arrival.
 
+pub mod app;
 pub mod checkout;
 pub mod conversation;
 pub mod deltas;
 mod emit;
 pub mod feedback;
+pub mod further;
 pub mod journeys;
 mod partition;
+pub mod score;
 pub mod service_hours;
 pub mod watermark;
 

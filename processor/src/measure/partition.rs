@@ -8,19 +8,20 @@ use touchstream_schemas::avro;
 use touchstream_schemas::codec::{DecodeError, Decoder};
 use touchstream_schemas::duplicates::{DuplicateLimits, DuplicateWindow, EventKey};
 use touchstream_schemas::event::{AppEvent, ChatEvent, CheckoutEvent, Family, FeedbackEvent, HUMAN};
-use touchstream_schemas::facts::AnswerFact;
 use touchstream_schemas::keys;
 use touchstream_schemas::panes::{QualityCounts, metric};
 use touchstream_schemas::registry::SchemaRegistry;
 use touchstream_schemas::time::{EventTime, Millis};
 use touchstream_schemas::topics::Topics;
 
+use super::app;
 use super::checkout::{CheckoutPoint, CheckoutRules};
 use super::conversation::{ANEW_AFTER, ConversationPoint, ConversationRules};
 use super::deltas::{Deltas, Sign};
 use super::emit::{AnswerState, ConversationState, Emitter, FamilyOutput, Sending};
-use super::feedback::{AnswerRules, answer_of};
-use super::journeys::{Journey, Journeys};
+use super::feedback::{Feedback, FeedbackRules};
+use super::further::FurtherContext as _;
+use super::journeys::Journeys;
 use super::watermark::PartitionWatermark;
 use crate::cells::Counts;
 use crate::metrics::Metrics;
@@ -42,7 +43,7 @@ pub(super) struct Shared {
     lateness: Millis,
     checkout: Arc<CheckoutRules>,
     conversation: Arc<ConversationRules>,
-    answer: Arc<AnswerRules>,
+    feedback: Arc<FeedbackRules>,
 }
 
 impl Shared {
@@ -61,9 +62,9 @@ impl Shared {
             topics: Topics::new(&settings.kafka.topic_prefix),
             lateness: Millis::DAY.times(settings.processor.lateness_days),
             processor: settings.processor.clone(),
-            checkout: Arc::new(CheckoutRules::new(&settings.metrics)),
+            checkout: Arc::new(CheckoutRules::new(&settings.metrics, touchpoints.clone())),
             conversation: Arc::new(ConversationRules::new(&settings.metrics, touchpoints)),
-            answer: Arc::new(AnswerRules::new(&settings.metrics)),
+            feedback: Arc::new(FeedbackRules::new(&settings.metrics)),
         }
     }
 }
@@ -72,8 +73,8 @@ impl Shared {
 enum FamilyJourneys {
     Checkout(Journeys<CheckoutRules>),
     Chat(Journeys<ConversationRules>),
-    Feedback(Journeys<AnswerRules>),
-    /// App events are counted for data quality; their metrics have no journeys.
+    Feedback(Journeys<FeedbackRules>),
+    /// App events count one by one, without journeys.
     App,
 }
 
@@ -127,7 +128,7 @@ impl RawPartition {
                     shared.conversation.clone(),
                     Millis(shared.lateness.0 + ANEW_AFTER.0),
                 )),
-                Family::Feedback => FamilyJourneys::Feedback(Journeys::new(shared.answer.clone(), keep)),
+                Family::Feedback => FamilyJourneys::Feedback(Journeys::new(shared.feedback.clone(), keep)),
                 Family::App => FamilyJourneys::App,
             },
             last_offset: committed.map_or(0, |committed| committed.next_offset - 1),
@@ -146,14 +147,9 @@ impl RawPartition {
                 journeys.restore(&key, state.map(ConversationState::into_journey));
             }
             FamilyJourneys::Feedback(journeys) => {
-                let state: Option<AnswerState<Vec<AnswerFact>>> =
+                let state: Option<AnswerState<_, _>> =
                     record.value.map(|value| shared.decoder.decode(value)).transpose()?;
-                let journey = state.map(|state| Journey {
-                    points: state.facts.clone(),
-                    facts: state.facts,
-                    revision: state.revision,
-                });
-                journeys.restore(&key, journey);
+                journeys.restore(&key, state.map(AnswerState::into_journey));
             }
             FamilyJourneys::App => {}
         }
@@ -189,7 +185,7 @@ impl RawPartition {
             Family::Checkout => shared.decoder.decode::<CheckoutEvent<'_>>(value).map(|event| {
                 let envelope = envelope!(event);
                 self.admit(shared, &envelope, record, deltas, |partition, deltas| {
-                    partition.add_checkout(&event, deltas)
+                    partition.add_checkout(shared, &event, deltas)
                 });
             }),
             Family::Chat => shared.decoder.decode::<ChatEvent<'_>>(value).map(|event| {
@@ -198,11 +194,19 @@ impl RawPartition {
             }),
             Family::Feedback => shared.decoder.decode::<FeedbackEvent<'_>>(value).map(|event| {
                 let envelope = envelope!(event);
-                self.admit(shared, &envelope, record, deltas, |partition, _| partition.add_feedback(&event));
+                self.admit(shared, &envelope, record, deltas, |partition, _| {
+                    partition.add_feedback(shared, &event)
+                });
             }),
             Family::App => shared.decoder.decode::<AppEvent<'_>>(value).map(|event| {
                 let envelope = envelope!(event);
-                self.admit(shared, &envelope, record, deltas, |_, _| true);
+                self.admit(shared, &envelope, record, deltas, |_, deltas| {
+                    if let Some((series, counts)) = app::counted(&event) {
+                        let further = event.further(&shared.touchpoints);
+                        deltas.count_by(&series, &further, event.time, counts, Sign::Plus);
+                    }
+                    true
+                });
             }),
         };
         match counted {
@@ -247,13 +251,13 @@ impl RawPartition {
         deltas.count(&quality_series(tenant, self.family), at, Counts::Quality(quality), Sign::Plus);
     }
 
-    fn add_checkout(&mut self, event: &CheckoutEvent<'_>, deltas: &mut Deltas) -> bool {
+    fn add_checkout(&mut self, shared: &Shared, event: &CheckoutEvent<'_>, deltas: &mut Deltas) -> bool {
         let Some(attempt) = keys::attempt(event) else {
             let quality = QualityCounts { without_attempt: 1, ..QualityCounts::default() };
             self.count_quality(event.tenant, event.received_at, quality, deltas);
             return true;
         };
-        match (&mut self.journeys, CheckoutPoint::of(event)) {
+        match (&mut self.journeys, CheckoutPoint::of(event, &shared.touchpoints)) {
             (FamilyJourneys::Checkout(journeys), Some(point)) => {
                 journeys.add(&keys::join(&[event.tenant, attempt]), point)
             }
@@ -266,10 +270,10 @@ impl RawPartition {
         journeys.add(&keys::join(&[event.tenant, event.conversation_id]), ConversationPoint::of(event))
     }
 
-    fn add_feedback(&mut self, event: &FeedbackEvent<'_>) -> bool {
-        match (&mut self.journeys, answer_of(event)) {
-            (FamilyJourneys::Feedback(journeys), Some(answer)) => {
-                journeys.add(&keys::join(&[event.tenant, keys::feedback(event)]), answer)
+    fn add_feedback(&mut self, shared: &Shared, event: &FeedbackEvent<'_>) -> bool {
+        match (&mut self.journeys, Feedback::of(event, &shared.touchpoints)) {
+            (FamilyJourneys::Feedback(journeys), Some(point)) => {
+                journeys.add(&keys::join(&[event.tenant, keys::feedback(event)]), point)
             }
             _ => true,
         }

@@ -12,9 +12,9 @@ use touchstream_schemas::minutes::{Minute, span};
 use touchstream_schemas::panes::{NowCount, response};
 use touchstream_schemas::time::EventTime;
 use touchstream_schemas::topics::Topics;
-use touchstream_schemas::windows::{CheckoutWindow, ResponseWindow, Window, WindowStep};
+use touchstream_schemas::windows::{AppWindow, CheckoutWindow, ResponseWindow, Window, WindowStep};
 
-use crate::cells::{Cell, CheckoutCell, Counts, NO_POSITION, ResponseCell, StepCell, StepKey};
+use crate::cells::{AppCell, Cell, CheckoutCell, Counts, NO_POSITION, ResponseCell, StepCell, StepKey};
 use crate::metrics::Metrics;
 use crate::series::SeriesKey;
 use crate::stage::{Outgoing, Output, StageError};
@@ -110,6 +110,7 @@ impl Sending<'_> {
             Counts::Checkout(checkout) => record.checkout = Some(checkout.to_counts()),
             Counts::Response(response) => record.response = Some(response.to_counts()),
             Counts::Service(service) => record.service = Some(*service),
+            Counts::App(app) => record.app = Some(app.to_counts()),
             Counts::Quality(quality) => record.quality = Some(*quality),
         }
         self.send_minute(key, &record)
@@ -164,6 +165,8 @@ impl Sending<'_> {
             touchpoint: &key.dimensions.touchpoint,
             channel: &key.dimensions.channel,
             device: &key.dimensions.device,
+            dimension: key.further().0,
+            dimension_value: key.further().1,
             window: at.size,
             window_end: at.end,
             is_final: at.is_final,
@@ -171,6 +174,7 @@ impl Sending<'_> {
             checkout: None,
             response: None,
             service: None,
+            app: None,
             revision: self.revision + i64::from(at.is_final),
         };
         match &sum.counts {
@@ -178,6 +182,7 @@ impl Sending<'_> {
             Counts::Checkout(cell) => window.checkout = Some(funnel(cell, now)),
             Counts::Response(cell) => window.response = Some(self.emitter.response(key, cell, now)),
             Counts::Service(service) => window.service = Some(*service),
+            Counts::App(cell) => window.app = Some(responses_and_tasks(cell)),
             Counts::Quality(_) => return Ok(()),
         }
         let emitter = &mut *self.emitter;
@@ -191,6 +196,15 @@ impl Sending<'_> {
             key: key.as_bytes(),
             value,
         })
+    }
+}
+
+fn responses_and_tasks(cell: &AppCell) -> AppWindow {
+    AppWindow {
+        durations: cell.durations.percentiles(),
+        errors: cell.errors,
+        tasks: cell.tasks,
+        successes: cell.successes,
     }
 }
 
@@ -227,12 +241,15 @@ fn empty_minute<'k>(key: &'k SeriesKey, span: &'k str, start: EventTime, revisio
         touchpoint: &key.dimensions.touchpoint,
         channel: &key.dimensions.channel,
         device: &key.dimensions.device,
+        dimension: key.further().0,
+        dimension_value: key.further().1,
         span,
         start,
         scores: None,
         checkout: None,
         response: None,
         service: None,
+        app: None,
         quality: None,
         now: Vec::new(),
         revision,

@@ -12,8 +12,8 @@ use touchstream_schemas::time::{EventTime, Millis};
 use super::emit::{Emitter, NowIn, Sending, WindowAt};
 use super::ring::{Ring, RollingSum};
 use super::sizes::{self, Ends, WindowSize};
-use crate::cells::{Cell, NO_POSITION, Names, StepKey, counts_of};
-use crate::series::{Dimensions, SeriesKey};
+use crate::cells::{Cell, NO_POSITION, Names, Recorded, StepKey, counts_of};
+use crate::series::{Dimensions, Further, SeriesKey};
 use crate::stage::{Committed, Output, StageError, base_revision};
 
 /// Event time for which windows are caught up with in one transaction, at most.
@@ -106,16 +106,17 @@ impl PanePartition {
 
     /// Adds a pane's change to its series and to those that contain it.
     pub(super) fn apply(&mut self, pane: &Pane<'_>) {
-        let key =
-            self.key([pane.tenant, pane.metric, pane.detail, pane.touchpoint, pane.channel, pane.device]);
-        let counts = counts_of(
-            pane.scores,
-            pane.checkout.as_ref(),
-            pane.response.as_ref(),
-            pane.service,
-            pane.quality,
-            &mut self.names,
-        );
+        let parts = [pane.tenant, pane.metric, pane.detail, pane.touchpoint, pane.channel, pane.device];
+        let key = self.key(parts, (pane.dimension, pane.dimension_value));
+        let recorded = Recorded {
+            scores: pane.scores,
+            checkout: pane.checkout.as_ref(),
+            response: pane.response.as_ref(),
+            service: pane.service,
+            app: pane.app.as_ref(),
+            quality: pane.quality,
+        };
+        let counts = counts_of(recorded, &mut self.names);
         if let (Some(minute), Some(counts)) = (pane.minute, counts) {
             self.apply_minute(&key, minute, &Cell::new(counts), true);
         }
@@ -127,24 +128,20 @@ impl PanePartition {
 
     /// Takes an absolute record back from the changelog.
     pub(super) fn restore(&mut self, minute: &Minute<'_>) {
-        let key = self.key([
-            minute.tenant,
-            minute.metric,
-            minute.detail,
-            minute.touchpoint,
-            minute.channel,
-            minute.device,
-        ]);
+        let Minute { tenant, metric, detail, touchpoint, channel, device, .. } = *minute;
+        let further = (minute.dimension, minute.dimension_value);
+        let key = self.key([tenant, metric, detail, touchpoint, channel, device], further);
         // Sent to the changelog, but its windows were not sent any more.
         let is_unsent = minute.revision > self.note.revision;
-        let counts = counts_of(
-            minute.scores,
-            minute.checkout.as_ref(),
-            minute.response.as_ref(),
-            minute.service,
-            minute.quality,
-            &mut self.names,
-        );
+        let recorded = Recorded {
+            scores: minute.scores,
+            checkout: minute.checkout.as_ref(),
+            response: minute.response.as_ref(),
+            service: minute.service,
+            app: minute.app.as_ref(),
+            quality: minute.quality,
+        };
+        let counts = counts_of(recorded, &mut self.names);
         match (minute.span, counts) {
             (span::NOW, _) => self.apply_now(&key, &minute.now, is_unsent),
             (span::HOUR, Some(counts)) => {
@@ -194,9 +191,11 @@ impl PanePartition {
         }
     }
 
-    fn key(&mut self, parts: [&str; 6]) -> SeriesKey {
+    fn key(&mut self, parts: [&str; 6], (dimension, value): (&str, &str)) -> SeriesKey {
         let [tenant, metric, detail, touchpoint, channel, device] = parts.map(|part| self.names.get(part));
-        SeriesKey { tenant, metric, detail, dimensions: Dimensions { touchpoint, channel, device } }
+        let further = (!dimension.is_empty())
+            .then(|| Further { dimension: self.names.get(dimension), value: self.names.get(value) });
+        SeriesKey { tenant, metric, detail, dimensions: Dimensions { touchpoint, channel, device }, further }
     }
 
     fn leaf(&mut self, key: &SeriesKey) -> &mut Leaf {

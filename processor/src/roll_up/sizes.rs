@@ -23,7 +23,7 @@ const ALL: [WindowSize; 6] = [
 /// The sizes of a metric; data quality has none.
 pub(super) fn of_metric(name: &str) -> &'static [WindowSize] {
     match name {
-        metric::NPS => &ALL,
+        metric::NPS | metric::CSAT | metric::CES => &ALL,
         metric::QUALITY => &[],
         _ => &ALL[..4],
     }

@@ -1,5 +1,7 @@
 //! What one key or one value can do to the processor is bounded, and its neighbours are counted all the same.
 
+use std::sync::Arc;
+
 use touchstream_runtime::kafka::MAX_MESSAGE_BYTES;
 use touchstream_schemas::avro;
 use touchstream_schemas::codec::{Decoder, Encoder, Framing};
@@ -20,16 +22,16 @@ fn settled(family: Family, values: Vec<Vec<u8>>) -> Log {
     for value in values {
         log.append(&Topics::new("cx").raw(family), 0, "key", value, START);
     }
-    let mut measure = Owner::take_over(crate::log::measure(&settings), &log, START);
-    let mut roll_up = Owner::take_over(crate::log::roll_up(&settings), &log, START);
+    let mut measure = Owner::take_over(crate::log::measure(&settings, &Arc::default()), &log, START);
+    let mut roll_up = Owner::take_over(crate::log::roll_up(&settings, &Arc::default()), &log, START);
     for round in 0..4 {
         let now = START + Millis::HOUR + Millis(round * 40_000);
         measure.step(&mut log, 10_000, now, false);
         roll_up.step(&mut log, 10_000, now, false);
     }
     // A new owner can read what was written.
-    Owner::take_over(crate::log::measure(&settings), &log, START);
-    Owner::take_over(crate::log::roll_up(&settings), &log, START);
+    Owner::take_over(crate::log::measure(&settings, &Arc::default()), &log, START);
+    Owner::take_over(crate::log::roll_up(&settings, &Arc::default()), &log, START);
     log
 }
 

@@ -1,7 +1,7 @@
 //! Events with nothing in them, for tests to fill, and the default settings.
 
 use touchstream_runtime::settings::{self, Settings};
-use touchstream_schemas::event::{ChatEvent, CheckoutEvent, FeedbackEvent, StringMap};
+use touchstream_schemas::event::{AppEvent, ChatEvent, CheckoutEvent, FeedbackEvent, StringMap};
 use touchstream_schemas::time::EventTime;
 
 /// The default settings.
@@ -92,5 +92,24 @@ pub(crate) fn empty_feedback() -> FeedbackEvent<'static> {
         product: None,
         review_id: None,
         state: None,
+    })
+}
+
+/// An app event with nothing in it.
+pub(crate) fn empty_app() -> AppEvent<'static> {
+    empty_event!(AppEvent {
+        name: None,
+        duration_ms: None,
+        status: None,
+        result: None,
+        code: None,
+        fatal: None,
+        action: None,
+        order_id: None,
+        state: None,
+        due_at: None,
+        kind: None,
+        notice_status: None,
+        compensation: None,
     })
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 use touchstream_processor::measure::checkout::{CheckoutPoint, CheckoutRules};
 use touchstream_processor::measure::conversation::{ConversationPoint, ConversationRules};
-use touchstream_processor::measure::feedback::{AnswerRules, answer_of};
+use touchstream_processor::measure::feedback::{Feedback, FeedbackRules};
 use touchstream_processor::measure::journeys::Rules;
 use touchstream_runtime::touchpoints::Touchpoints;
 use touchstream_schemas::event::{ChatEvent, CheckoutEvent, FeedbackEvent};
@@ -93,13 +93,18 @@ where
     facts
 }
 
-/// Only the fields that the case names, and reached steps by name.
+/// Times as RFC 3339 and reached steps by name, as the cases write them.
 fn as_in_cases(mut fact: Value, names: &Map<String, Value>) -> Value {
-    let fact_fields = fact.as_object_mut().unwrap();
-    if let Some(reached) = fact_fields.get_mut("reached") {
-        *reached = reached.as_array().unwrap().iter().map(|step| step["step"].clone()).collect();
+    for (name, value) in fact.as_object_mut().unwrap() {
+        let is_time = name.ends_with("_at") || name == "time" || name == "waiting_since";
+        if is_time && let Some(milliseconds) = value.as_i64() {
+            *value = json!(milliseconds);
+        }
+        if name == "reached" {
+            *value = value.as_array().unwrap().iter().map(|step| step["step"].clone()).collect();
+        }
     }
-    fact_fields.retain(|name, _| names.contains_key(name));
+    fact.as_object_mut().unwrap().retain(|name, _| names.contains_key(name));
     fact
 }
 
@@ -121,30 +126,19 @@ fn expected_fact(fact: &Value) -> Value {
     convert(fact)
 }
 
+/// The kinds of facts and a field that only they have.
+const KINDS: [(&str, &str); 5] = [
+    ("checkouts", "attempt_id"),
+    ("conversations", "cycle"),
+    ("contacts", "is_contained"),
+    ("answers", "question"),
+    ("shown", "is_answered"),
+];
+
+/// The cases of a file.
 pub(crate) fn cases(file: &str) -> Vec<Value> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden").join(file);
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
-}
-
-fn check(file: &str, kind: &str, facts_of: impl Fn(&Value, &[Value]) -> Vec<Value>) {
-    let cases = cases(file);
-    let cases: Vec<&Value> = cases.iter().filter(|case| case["expect"][kind].is_array()).collect();
-    assert!(cases.len() >= 10, "{file} holds the cases");
-    for case in cases {
-        let mut events = case["events"].as_array().unwrap().clone();
-        for order in ["as written", "reversed"] {
-            let found = facts_of(case, &events);
-            let expected = case["expect"][kind].as_array().unwrap();
-            let name = case["name"].as_str().unwrap();
-            assert_eq!(found.len(), expected.len(), "{name} ({order}): {found:#?}");
-            for (found, expected) in found.into_iter().zip(expected) {
-                let expected = expected_fact(expected);
-                let found = as_in_cases(found, expected.as_object().unwrap());
-                assert_eq!(found, expected, "{name} ({order})");
-            }
-            events.reverse();
-        }
-    }
 }
 
 /// What the case says of the touchpoints of its tenant: lists and texts in JSON are such in TOML, too.
@@ -159,13 +153,41 @@ fn touchpoints(case: &Value) -> Touchpoints {
     Touchpoints::parse("the case", &text).unwrap()
 }
 
+/// Compares the facts of every kind that a case names.
+fn check(file: &str, facts_of: impl Fn(&Value, &[Value]) -> Vec<Value>) {
+    let cases = cases(file);
+    assert!(cases.len() >= 10, "{file} holds the cases");
+    for case in &cases {
+        let mut events = case["events"].as_array().unwrap().clone();
+        for order in ["as written", "reversed"] {
+            let found = facts_of(case, &events);
+            let name = case["name"].as_str().unwrap();
+            let kinds: Vec<_> = KINDS.iter().filter(|(kind, _)| case["expect"][kind].is_array()).collect();
+            assert!(!kinds.is_empty(), "{name} expects something");
+            for (kind, field) in kinds {
+                let expected = case["expect"][kind].as_array().unwrap();
+                let found: Vec<&Value> = found.iter().filter(|fact| fact.get(field).is_some()).collect();
+                assert_eq!(found.len(), expected.len(), "{name} ({order}), {kind}: {found:#?}");
+                for (found, expected) in found.into_iter().zip(expected) {
+                    let expected = expected_fact(expected);
+                    let found = as_in_cases(found.clone(), expected.as_object().unwrap());
+                    assert_eq!(found, expected, "{name} ({order}), {kind}");
+                }
+            }
+            events.reverse();
+        }
+    }
+}
+
 #[test]
 fn checkouts() {
-    let rules = CheckoutRules::new(&crate::events::default_settings().metrics);
-    check("checkouts.json", "checkouts", |case, events| {
+    let rules = CheckoutRules::new(&crate::events::default_settings().metrics, Arc::default());
+    check("checkouts.json", |case, events| {
         let mut journeys: BTreeMap<String, Vec<CheckoutPoint>> = BTreeMap::new();
         for event in events.iter().map(checkout_event).filter(|event| event.traffic == "human") {
-            if let (Some(key), Some(point)) = (keys::attempt(&event), CheckoutPoint::of(&event)) {
+            if let (Some(key), Some(point)) =
+                (keys::attempt(&event), CheckoutPoint::of(&event, &Touchpoints::default()))
+            {
                 journeys.entry(key.to_owned()).or_default().push(point);
             }
         }
@@ -173,37 +195,27 @@ fn checkouts() {
     });
 }
 
-/// Findings of a case, of which only a contact has the field.
-fn findings(case: &Value, events: &[Value], of_contacts: bool) -> Vec<Value> {
-    let settings = crate::events::default_settings();
-    let rules = ConversationRules::new(&settings.metrics, Arc::new(touchpoints(case)));
-    let mut journeys: BTreeMap<String, Vec<ConversationPoint>> = BTreeMap::new();
-    for event in events.iter().map(chat_event).filter(|event| event.traffic == "human") {
-        journeys.entry(event.conversation_id.to_owned()).or_default().push(ConversationPoint::of(&event));
-    }
-    let mut facts = facts(&rules, journeys, time_of(&case["as_of"]));
-    facts.retain(|fact| fact.get("is_contained").is_some() == of_contacts);
-    facts
-}
-
 #[test]
 fn conversations() {
-    check("conversations.json", "conversations", |case, events| findings(case, events, false));
-}
-
-#[test]
-fn contacts() {
-    check("conversations.json", "contacts", |case, events| findings(case, events, true));
+    let settings = crate::events::default_settings();
+    check("conversations.json", |case, events| {
+        let rules = ConversationRules::new(&settings.metrics, Arc::new(touchpoints(case)));
+        let mut journeys: BTreeMap<String, Vec<ConversationPoint>> = BTreeMap::new();
+        for event in events.iter().map(chat_event).filter(|event| event.traffic == "human") {
+            journeys.entry(event.conversation_id.to_owned()).or_default().push(ConversationPoint::of(&event));
+        }
+        facts(&rules, journeys, time_of(&case["as_of"]))
+    });
 }
 
 #[test]
 fn answers() {
-    let rules = AnswerRules::new(&crate::events::default_settings().metrics);
-    check("answers.json", "answers", |case, events| {
+    let rules = FeedbackRules::new(&crate::events::default_settings().metrics);
+    check("answers.json", |case, events| {
         let mut journeys: BTreeMap<String, Vec<_>> = BTreeMap::new();
         for event in events.iter().map(feedback_event).filter(|event| event.traffic == "human") {
-            if let Some(answer) = answer_of(&event) {
-                journeys.entry(keys::feedback(&event).to_owned()).or_default().push(answer);
+            if let Some(point) = Feedback::of(&event, &Touchpoints::default()) {
+                journeys.entry(keys::feedback(&event).to_owned()).or_default().push(point);
             }
         }
         facts(&rules, journeys, time_of(&case["as_of"]))

@@ -43,8 +43,9 @@ fn log_of(case: &Value, now: EventTime) -> Log {
     events.sort_by_key(|(_, _, _, received_at)| *received_at);
     let mut log = Log::default();
     let begin = events[0].3;
+    let touchpoints = std::sync::Arc::default();
     let stages = [crate::log::measure, crate::log::contacts, crate::log::roll_up];
-    let mut owners = stages.map(|stage| Owner::take_over(stage(&settings), &log, begin));
+    let mut owners = stages.map(|stage| Owner::take_over(stage(&settings, &touchpoints), &log, begin));
     let mut settle = |log: &mut Log, at: EventTime| {
         for owner in &mut owners {
             owner.step(log, 10_000, at, false);

@@ -10,6 +10,7 @@ use touchstream_processor::measure::Measure;
 use touchstream_processor::roll_up::RollUp;
 use touchstream_processor::stage::{Committed, InputPartition, Outgoing, Output, Record, Stage, StageError};
 use touchstream_runtime::settings::Settings;
+use touchstream_runtime::touchpoints::Touchpoints;
 use touchstream_schemas::event::Family;
 use touchstream_schemas::time::EventTime;
 
@@ -150,22 +151,27 @@ fn record(offset: i64, stored: &Stored) -> Record<'_> {
 }
 
 /// A new measuring stage.
-pub(crate) fn measure(settings: &Settings) -> Box<dyn Stage> {
-    Box::new(Measure::new(settings, Arc::default(), PARTITIONS, Metrics::register(&Registry::new()).unwrap()))
+pub(crate) fn measure(settings: &Settings, touchpoints: &Arc<Touchpoints>) -> Box<dyn Stage> {
+    Box::new(Measure::new(
+        settings,
+        touchpoints.clone(),
+        PARTITIONS,
+        Metrics::register(&Registry::new()).unwrap(),
+    ))
 }
 
 /// A new rolling-up stage.
-pub(crate) fn roll_up(settings: &Settings) -> Box<dyn Stage> {
+pub(crate) fn roll_up(settings: &Settings, touchpoints: &Arc<Touchpoints>) -> Box<dyn Stage> {
     let families = i32::try_from(Family::ALL.len()).unwrap();
     Box::new(RollUp::new(
         settings,
-        Arc::default(),
+        touchpoints.clone(),
         families * PARTITIONS,
         Metrics::register(&Registry::new()).unwrap(),
     ))
 }
 
 /// A new stage of contacts.
-pub(crate) fn contacts(settings: &Settings) -> Box<dyn Stage> {
+pub(crate) fn contacts(settings: &Settings, _touchpoints: &Arc<Touchpoints>) -> Box<dyn Stage> {
     Box::new(Contacts::new(settings))
 }

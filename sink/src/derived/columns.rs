@@ -31,6 +31,8 @@ pub(crate) trait Column: Default {
 pub(crate) trait Table: Default {
     /// Name in ClickHouse.
     const NAME: &'static str;
+    /// Name of the table of the same rows split by a further dimension, where there is one.
+    const NAME_BY: &'static str;
     /// One row.
     type Row<'a>;
     /// Columns as written.
@@ -213,6 +215,40 @@ impl Column for Buckets {
     }
 }
 
+/// Rows of a table, split by a further dimension: the same columns, the dimension and its value.
+#[derive(Debug, Default)]
+pub(crate) struct By<T> {
+    rows: T,
+    dimension: Text,
+    dimension_value: Text,
+}
+
+impl<T: Table> Table for By<T> {
+    const NAME: &'static str = T::NAME_BY;
+    const NAME_BY: &'static str = T::NAME_BY;
+    type Row<'a> = (&'a str, &'a str, T::Row<'a>);
+    fn schema() -> Schema {
+        let mut fields = T::schema().fields.to_vec();
+        for name in ["dimension", "dimension_value"] {
+            fields.push(Arc::new(Field::new(name, Text::data_type(), Text::NULLABLE)));
+        }
+        Schema::new(fields)
+    }
+    fn push(&mut self, (dimension, value, row): Self::Row<'_>) {
+        self.rows.push(row);
+        self.dimension.push(dimension);
+        self.dimension_value.push(value);
+    }
+    fn rows(&self) -> usize {
+        self.rows.rows()
+    }
+    fn finish(&mut self) -> Result<RecordBatch, ArrowError> {
+        let mut columns = self.rows.finish()?.columns().to_vec();
+        columns.extend([self.dimension.finish(), self.dimension_value.finish()]);
+        RecordBatch::try_new(Arc::new(Self::schema()), columns)
+    }
+}
+
 /// Declares tables: struct, row and columns.
 macro_rules! tables {
     ($($(#[$doc:meta])* $table:ident, $row:ident = $name:literal { $($column:ident : $kind:ident,)* })*) => {
@@ -229,6 +265,7 @@ macro_rules! tables {
             }
             impl Table for $table {
                 const NAME: &'static str = $name;
+                const NAME_BY: &'static str = concat!($name, "_by");
                 type Row<'a> = $row<'a>;
                 fn schema() -> Schema {
                     Schema::new(vec![$(Field::new(stringify!($column), <$kind as Column>::data_type(), <$kind as Column>::NULLABLE),)*])

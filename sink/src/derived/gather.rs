@@ -7,12 +7,13 @@ use touchstream_schemas::minutes::{Minute, span};
 use touchstream_schemas::quality::Quality;
 use touchstream_schemas::windows::Window;
 
-use super::columns::Table;
+use super::columns::{By, Table};
 use super::tables::{
-    AnswerRow, Answers, CheckoutMinuteRow, CheckoutMinutes, CheckoutRow, CheckoutWindowRow, CheckoutWindows,
-    Checkouts, ConversationRow, Conversations, QualityIngest, QualityIngestRow, QualityProcessor,
-    QualityProcessorRow, ResponseMinuteRow, ResponseMinutes, ResponseWindowRow, ResponseWindows,
-    ScoreMinuteRow, ScoreMinutes, ScoreWindowRow, ScoreWindows,
+    AnswerRow, Answers, AppMinuteRow, AppMinutes, AppWindowRow, AppWindows, CheckoutMinuteRow,
+    CheckoutMinutes, CheckoutRow, CheckoutWindowRow, CheckoutWindows, Checkouts, ConversationRow,
+    Conversations, QualityIngest, QualityIngestRow, QualityProcessor, QualityProcessorRow, ResponseMinuteRow,
+    ResponseMinutes, ResponseWindowRow, ResponseWindows, ScoreMinuteRow, ScoreMinutes, ScoreWindowRow,
+    ScoreWindows,
 };
 use crate::error::SinkError;
 use crate::insert::Insert;
@@ -49,7 +50,7 @@ impl Source {
 }
 
 macro_rules! gathered {
-    ($($field:ident : $table:ident,)*) => {
+    ($($field:ident : $table:ty,)*) => {
         /// Rows that wait for their insert.
         #[derive(Debug, Default)]
         pub(crate) struct Gathered {
@@ -81,9 +82,15 @@ gathered! {
     score_windows: ScoreWindows,
     checkout_windows: CheckoutWindows,
     response_windows: ResponseWindows,
+    app_windows: AppWindows,
+    score_windows_by: By<ScoreWindows>,
+    checkout_windows_by: By<CheckoutWindows>,
+    response_windows_by: By<ResponseWindows>,
+    app_windows_by: By<AppWindows>,
     score_minutes: ScoreMinutes,
     checkout_minutes: CheckoutMinutes,
     response_minutes: ResponseMinutes,
+    app_minutes: AppMinutes,
     quality_ingest: QualityIngest,
     quality_processor: QualityProcessor,
 }
@@ -94,6 +101,20 @@ fn insert<T: Table>(table: &mut T) -> Result<Option<Insert>, SinkError> {
     }
     let batch = table.finish().map_err(|source| SinkError::Arrow { table: T::NAME.to_owned(), source })?;
     Insert::new(T::NAME, &batch, None).map(Some)
+}
+
+/// Adds a window's row to its table, or to the one that is split by a further dimension.
+fn window_row<'r, T: Table>(
+    plain: &mut T,
+    by: &mut By<T>,
+    (dimension, value): (&'r str, &'r str),
+    row: T::Row<'r>,
+) {
+    if dimension.is_empty() {
+        plain.push(row);
+    } else {
+        by.push((dimension, value, row));
+    }
 }
 
 impl Gathered {
@@ -123,8 +144,9 @@ impl Gathered {
     fn window(&mut self, record: &Window<'_>) {
         let Window { tenant, metric, detail, touchpoint, channel, device, window, window_end, .. } = *record;
         let Window { is_final, revision, .. } = *record;
+        let further = (record.dimension, record.dimension_value);
         if let Some(scores) = record.scores {
-            self.score_windows.push(ScoreWindowRow {
+            let row = ScoreWindowRow {
                 tenant,
                 metric,
                 detail,
@@ -139,11 +161,12 @@ impl Gathered {
                 bottom: scores.bottom,
                 is_final,
                 revision,
-            });
+            };
+            window_row(&mut self.score_windows, &mut self.score_windows_by, further, row);
         }
         if let Some(checkout) = &record.checkout {
             let (steps, reasons, durations) = (&checkout.steps, &checkout.reasons, checkout.durations);
-            self.checkout_windows.push(CheckoutWindowRow {
+            let row = CheckoutWindowRow {
                 tenant,
                 window,
                 window_end,
@@ -169,11 +192,12 @@ impl Gathered {
                 p99_ms: durations.p99_ms,
                 is_final,
                 revision,
-            });
+            };
+            window_row(&mut self.checkout_windows, &mut self.checkout_windows_by, further, row);
         }
         if let Some(response) = record.response {
             let durations = response.durations;
-            self.response_windows.push(ResponseWindowRow {
+            let row = ResponseWindowRow {
                 tenant,
                 metric: detail,
                 window,
@@ -191,15 +215,39 @@ impl Gathered {
                 waiting: response.waiting,
                 is_final,
                 revision,
-            });
+            };
+            window_row(&mut self.response_windows, &mut self.response_windows_by, further, row);
+        }
+        if let Some(app) = record.app {
+            let durations = app.durations;
+            let row = AppWindowRow {
+                tenant,
+                name: detail,
+                window,
+                window_end,
+                touchpoint,
+                channel,
+                device,
+                durations: durations.n,
+                p50_ms: durations.p50_ms,
+                p75_ms: durations.p75_ms,
+                p95_ms: durations.p95_ms,
+                p99_ms: durations.p99_ms,
+                errors: app.errors,
+                tasks: app.tasks,
+                successes: app.successes,
+                is_final,
+                revision,
+            };
+            window_row(&mut self.app_windows, &mut self.app_windows_by, further, row);
         }
     }
 
     fn minute(&mut self, record: &Minute<'_>) {
         let Minute { tenant, metric, detail, touchpoint, channel, device, start: minute, revision, .. } =
             *record;
-        // Hours and what is open now are the processor's own.
-        if record.span != span::MINUTE {
+        // Hours, what is open now, and minutes of a further dimension are the processor's own.
+        if record.span != span::MINUTE || !record.dimension.is_empty() {
             return;
         }
         if let Some(scores) = record.scores {
@@ -251,6 +299,21 @@ impl Gathered {
                 device,
                 breached: response.breached,
                 durations: &response.durations,
+                revision,
+            });
+        }
+        if let Some(app) = &record.app {
+            self.app_minutes.push(AppMinuteRow {
+                tenant,
+                name: detail,
+                minute,
+                touchpoint,
+                channel,
+                device,
+                durations: &app.durations,
+                errors: app.errors,
+                tasks: app.tasks,
+                successes: app.successes,
                 revision,
             });
         }

@@ -76,6 +76,17 @@ tables! {
         tenant: Text, metric: Text, minute: Seconds, touchpoint: Text, channel: Text, device: Text,
         breached: Int, durations: Buckets, revision: Int,
     }
+    /// Windows of responses and tasks.
+    AppWindows, AppWindowRow = "store_app_windows" {
+        tenant: Text, name: Text, window: Text, window_end: Seconds, touchpoint: Text, channel: Text, device: Text,
+        durations: Int, p50_ms: OptInt, p75_ms: OptInt, p95_ms: OptInt, p99_ms: OptInt,
+        errors: Int, tasks: Int, successes: Int, is_final: Flag, revision: Int,
+    }
+    /// Minutes of responses and tasks.
+    AppMinutes, AppMinuteRow = "store_app_minutes" {
+        tenant: Text, name: Text, minute: Seconds, touchpoint: Text, channel: Text, device: Text,
+        durations: Buckets, errors: Int, tasks: Int, successes: Int, revision: Int,
+    }
     /// What ingest answered.
     QualityIngest, QualityIngestRow = "store_quality_ingest" {
         tenant: Text, family: Text, minute: Seconds, instance: Text, code: Text, events: Int, revision: Int,

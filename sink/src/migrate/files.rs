@@ -15,21 +15,31 @@ pub(super) struct SqlFile {
     pub(super) template: &'static str,
     /// Whether it runs once and may never change.
     pub(super) once: bool,
+    /// Whether the template is filled in as the object that is split by a further dimension.
+    pub(super) by: bool,
 }
 
 macro_rules! files {
-    (once: [$($migration:literal),* $(,)?], again: [$($again:literal),* $(,)?]) => {
+    (once: [$($migration:literal),* $(,)?], again: [$($again:literal),* $(,)?], by: [$($by:literal),* $(,)?]) => {
         /// Every file in the order in which it is applied.
         pub(super) const FILES: &[SqlFile] = &[
             $(SqlFile {
                 name: $migration,
                 template: include_str!(concat!("../../../deploy/clickhouse/migrations/", $migration, ".sql")),
                 once: true,
+                by: false,
             },)*
             $(SqlFile {
                 name: $again,
                 template: include_str!(concat!("../../../deploy/clickhouse/", $again, ".sql")),
                 once: false,
+                by: false,
+            },)*
+            $(SqlFile {
+                name: concat!($by, "_by"),
+                template: include_str!(concat!("../../../deploy/clickhouse/", $by, ".sql")),
+                once: false,
+                by: true,
             },)*
         ];
     };
@@ -45,6 +55,8 @@ files! {
         "0006_windows",
         "0007_minutes",
         "0008_quality",
+        "0011_app",
+        "0012_windows_by",
         "0015_sequences",
     ],
     again: [
@@ -54,6 +66,12 @@ files! {
         "views/feedback",
         "views/nps",
         "views/nps_1m",
+        "views/csat",
+        "views/csat_1m",
+        "views/ces",
+        "views/ces_1m",
+        "views/response_rates",
+        "views/response_rates_1m",
         "views/checkout_funnel",
         "views/checkout_funnel_1m",
         "views/checkout_abandonment",
@@ -62,15 +80,38 @@ files! {
         "views/checkout_duration_1m",
         "views/response_times",
         "views/response_times_1m",
+        "views/app_response",
+        "views/app_response_1m",
         "views/data_quality",
         "views/sequence_gaps",
+    ],
+    by: [
+        "views/nps",
+        "views/csat",
+        "views/ces",
+        "views/response_rates",
+        "views/checkout_funnel",
+        "views/checkout_abandonment",
+        "views/checkout_duration",
+        "views/response_times",
+        "views/app_response",
     ]
 }
 
+/// The further key columns of an object that is split by a further dimension.
+const BY_COLUMNS: &str = "
+    `dimension` LowCardinality(String) COMMENT 'Further dimension by which the rows are split, as configured: persona, member, locale, variant or app_version.',
+    `dimension_value` LowCardinality(String) COMMENT 'Its value; unknown when none was sent; other beyond the limit. There is no row for all values: that is the object without _by.',";
+
 /// Fills the placeholders in.
-pub(super) fn render(template: &str, settings: &Settings) -> String {
+pub(super) fn render(file: &SqlFile, settings: &Settings) -> String {
     let clickhouse = &settings.clickhouse;
-    template
+    let (suffix, columns, list) =
+        if file.by { ("_by", BY_COLUMNS, ", dimension, dimension_value") } else { ("", "", "") };
+    file.template
+        .replace("{_by}", suffix)
+        .replace("{by_columns}", columns)
+        .replace("{by_list}", list)
         .replace("{database}", &clickhouse.database)
         .replace("{events_retention_days}", &clickhouse.events_retention_days.to_string())
         .replace("{text_retention_days}", &clickhouse.text_retention_days.to_string())

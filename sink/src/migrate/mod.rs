@@ -64,7 +64,7 @@ pub async fn migrate(settings: &Settings, dry_run: bool) -> Result<Vec<String>, 
     let applied = applied(&client, database).await?;
     let mut pending = Vec::new();
     for file in FILES {
-        let rendered = files::render(file.template, settings);
+        let rendered = files::render(file, settings);
         let checksum = checksum(if file.once { file.template } else { &rendered });
         match applied.get(file.name) {
             Some(known) if *known == checksum => {}

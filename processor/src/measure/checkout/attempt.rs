@@ -6,7 +6,7 @@ use touchstream_schemas::facts::{CheckoutFact, ReachedStep};
 use touchstream_schemas::time::{EventTime, Millis};
 
 use super::point::{CheckoutPoint, Kind};
-use super::{CheckoutRules, STARTED};
+use super::{CheckoutRules, STARTED, Steps};
 use crate::cells::NO_POSITION;
 
 /// The last step.
@@ -137,14 +137,14 @@ impl<'p> Attempt<'p> {
     }
 
     /// Every step reached with its position, and the furthest.
-    fn reached(&self, rules: &CheckoutRules) -> (Vec<ReachedStep>, ReachedStep) {
+    fn reached(&self, steps: Steps<'_>) -> (Vec<ReachedStep>, ReachedStep) {
         let mut furthest = ReachedStep { step: STARTED.to_owned(), step_index: Some(0) };
         let mut seen: BTreeMap<(i32, &str), ()> = BTreeMap::from([((0, STARTED), ())]);
         // A step that is sent with several indexes has that of its first event.
         let mut position_of: BTreeMap<&str, Option<i32>> = BTreeMap::new();
         for point in self.counted() {
             let Some(step) = point.step.as_deref().filter(|_| point.kind() == Kind::Step) else { continue };
-            let sent = rules.position_of(step, point.step_index);
+            let sent = steps.position_of(step, point.step_index);
             let position = *position_of.entry(step).or_insert(sent);
             seen.insert((position.unwrap_or(NO_POSITION), step), ());
             if position > furthest.step_index {
@@ -153,10 +153,10 @@ impl<'p> Attempt<'p> {
         }
         if self.completion.is_some() {
             furthest =
-                ReachedStep { step: COMPLETED.to_owned(), step_index: Some(rules.completed_position()) };
-            seen.insert((rules.completed_position(), COMPLETED), ());
+                ReachedStep { step: COMPLETED.to_owned(), step_index: Some(steps.completed_position()) };
+            seen.insert((steps.completed_position(), COMPLETED), ());
         }
-        for (place, step) in rules.steps.iter().enumerate() {
+        for (place, step) in steps.0.iter().enumerate() {
             let position = i32::try_from(place + 1).unwrap_or(NO_POSITION);
             if furthest.step_index > Some(position) {
                 seen.insert((position, step), ());
@@ -184,7 +184,7 @@ impl<'p> Attempt<'p> {
         outcome: Option<(&str, EventTime)>,
     ) -> CheckoutFact {
         let first = self.first();
-        let (reached, furthest) = self.reached(rules);
+        let (reached, furthest) = self.reached(rules.steps_at(tenant, &first.touchpoint));
         let state = outcome.map_or("open", |(state, _)| state);
         let reason = (state == "abandoned").then(|| self.reason());
         let valued = match self.completion {
@@ -220,6 +220,7 @@ impl<'p> Attempt<'p> {
             currency: valued.and_then(|point| point.currency.clone()),
             items: valued.and_then(|point| point.items),
             duration_ms: self.completion.map(|completion| (completion.time - first.time).0),
+            further: first.further.clone(),
             is_deleted: false,
             revision: 0,
         }

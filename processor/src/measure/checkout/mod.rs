@@ -9,6 +9,7 @@ mod point;
 use std::sync::Arc;
 
 use touchstream_runtime::settings::MetricSettings;
+use touchstream_runtime::touchpoints::Touchpoints;
 use touchstream_schemas::facts::CheckoutFact;
 use touchstream_schemas::panes::metric;
 use touchstream_schemas::time::{EventTime, Millis};
@@ -33,27 +34,40 @@ pub struct CheckoutRules {
     pub silence: Millis,
     /// After this gap the next attempt begins.
     pub gap: Millis,
-    /// Steps between `started` and `completed`, in order.
+    /// Steps between `started` and `completed`, in order, where the touchpoint has none of its own.
     pub steps: Vec<String>,
+    touchpoints: Arc<Touchpoints>,
 }
 
 impl CheckoutRules {
     /// The configured definition.
     #[must_use]
-    pub fn new(settings: &MetricSettings) -> CheckoutRules {
+    pub fn new(settings: &MetricSettings, touchpoints: Arc<Touchpoints>) -> CheckoutRules {
         CheckoutRules {
             silence: Millis::MINUTE.times(settings.session_silence_min),
             gap: Millis::DAY.times(settings.attempt_gap_days),
             steps: settings.steps.clone(),
+            touchpoints,
         }
     }
 
-    fn completed_position(&self) -> i32 {
-        i32::try_from(self.steps.len() + 1).expect("a checkout has a handful of steps")
+    fn steps_at(&self, tenant: &str, touchpoint: &str) -> Steps<'_> {
+        let own = self.touchpoints.touchpoint(tenant, touchpoint);
+        Steps(own.and_then(|touchpoint| touchpoint.steps.as_deref()).unwrap_or(&self.steps))
+    }
+}
+
+/// The order of steps of one touchpoint.
+#[derive(Clone, Copy, Debug)]
+struct Steps<'r>(&'r [String]);
+
+impl Steps<'_> {
+    fn completed_position(self) -> i32 {
+        i32::try_from(self.0.len() + 1).expect("a checkout has a handful of steps")
     }
 
-    fn position_of(&self, step: &str, sent: Option<i32>) -> Option<i32> {
-        match self.steps.iter().position(|known| known == step) {
+    fn position_of(self, step: &str, sent: Option<i32>) -> Option<i32> {
+        match self.0.iter().position(|known| known == step) {
             Some(place) => i32::try_from(place + 1).ok(),
             None if step == STARTED => Some(0),
             None => sent,
@@ -145,13 +159,13 @@ impl Rules for CheckoutRules {
             cell.within_15min = i64::from(duration <= Millis::MINUTE.times(15).0);
             cell.durations.count(duration, 1);
         }
-        deltas.count(&series(fact), ended_at, Counts::Checkout(cell), sign);
+        deltas.count_by(&series(fact), &fact.further, ended_at, Counts::Checkout(cell), sign);
     }
 
     fn contribute_now(fact: &CheckoutFact, sign: Sign, deltas: &mut Deltas) {
         if fact.ended_at.is_none() {
             let step = fact.furthest_step.as_str().into();
-            deltas.open(&series(fact), &step, Some(fact.furthest_step_index), sign);
+            deltas.open_by(&series(fact), &fact.further, &step, Some(fact.furthest_step_index), sign);
         }
     }
 }

@@ -1,9 +1,13 @@
 //! What an attempt needs of an event, and what kind of event it is to the attempt.
 
 use serde::{Deserialize, Serialize};
+use touchstream_runtime::touchpoints::Touchpoints;
 use touchstream_schemas::event::CheckoutEvent;
+use touchstream_schemas::facts::FurtherValue;
 use touchstream_schemas::money::Money;
 use touchstream_schemas::time::EventTime;
+
+use crate::measure::further::FurtherContext as _;
 
 /// What an attempt needs of an event (`CheckoutPoint` in `schemas/avro/checkout_state.avsc`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,6 +33,8 @@ pub struct CheckoutPoint {
     pub checkout_id: Option<String>,
     pub cart_id: Option<String>,
     pub order_id: Option<String>,
+    #[serde(default)]
+    pub further: Vec<FurtherValue>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +66,7 @@ impl Kind {
 impl CheckoutPoint {
     /// The event's part in an attempt; `None` for types that have none (`checkout.refunded`).
     #[must_use]
-    pub fn of(event: &CheckoutEvent<'_>) -> Option<CheckoutPoint> {
+    pub fn of(event: &CheckoutEvent<'_>, touchpoints: &Touchpoints) -> Option<CheckoutPoint> {
         Kind::of(event.event_type)?;
         let owned = |text: Option<&str>| text.map(str::to_owned);
         let failed = event.action == Some("failed");
@@ -85,6 +91,7 @@ impl CheckoutPoint {
             checkout_id: owned(event.checkout_id),
             cart_id: owned(event.cart_id),
             order_id: owned(event.order_id),
+            further: event.further(touchpoints),
         })
     }
 
