@@ -24,3 +24,6 @@ ALTER TABLE {database}.store_quality_ingest MODIFY TTL minute + toIntervalDay({e
 ALTER TABLE {database}.store_quality_processor MODIFY TTL minute + toIntervalDay({events_retention_days});
 ALTER TABLE {database}.store_quality_sink MODIFY TTL minute + toIntervalDay({events_retention_days});
 ALTER TABLE {database}.store_sequences MODIFY TTL minute + toIntervalDay({events_retention_days});
+ALTER TABLE {database}.store_service_windows MODIFY TTL window_end + toIntervalDay({events_retention_days});
+ALTER TABLE {database}.store_service_windows_by MODIFY TTL window_end + toIntervalDay({events_retention_days});
+ALTER TABLE {database}.store_service_minutes MODIFY TTL minute + toIntervalDay({events_retention_days});

@@ -94,6 +94,8 @@ pub struct ConversationFact {
     pub handoffs: i32,
     #[serde(default)]
     pub cycle_id: String,
+    #[serde(default)]
+    pub further: Vec<FurtherValue>,
     pub is_deleted: bool,
     pub revision: i64,
 }
@@ -130,6 +132,8 @@ pub struct ContactFact {
     pub bot_loops: Vec<EventTime>,
     pub reasked_at: Option<EventTime>,
     pub reopened: Vec<EventTime>,
+    #[serde(default)]
+    pub further: Vec<FurtherValue>,
     pub is_deleted: bool,
     pub revision: i64,
 }

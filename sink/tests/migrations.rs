@@ -28,6 +28,7 @@ async fn objects_are_documented_repeatable_and_right() {
     scores(&machine).await;
     shares(&machine).await;
     apps(&machine).await;
+    services(&machine).await;
     checkout(&machine).await;
     responses(&machine).await;
     facts(&machine).await;
@@ -75,6 +76,9 @@ async fn documented(machine: &Machine) {
         "ces_1m",
         "response_rates",
         "response_rates_1m",
+        "service_quality",
+        "service_quality_1m",
+        "service_quality_by",
         "app_response",
         "app_response_1m",
         "nps_by",
@@ -165,6 +169,50 @@ async fn shares(machine: &Machine) {
     insert(machine, "store_score_windows_by", &columns, &by).await;
     let found = rows(machine, "SELECT dimension, dimension_value, scale, n, value FROM cx.csat_by").await;
     assert_eq!(found, "variant\tB\t1-5\t4\t0.75\n");
+}
+
+async fn services(machine: &Machine) {
+    let counts = "conversations, bot, contained, returned, handoffs, human_requests, human_reached, bot_loops, reasked, reopened";
+    let columns =
+        format!("tenant, window, window_end, touchpoint, channel, device, {counts}, is_final, revision");
+    let values = [
+        "('t', '1h', @3600, 'all', 'all', 'all', 40, 20, 15, 10, 8, 10, 4, 2, 6, 4, 0, 7)",
+        "('t', '1h', @3600, 'all', 'all', 'all', 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 6)",
+        "('t', '5m', @3600, 'all', 'all', 'all', 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1)",
+    ];
+    insert(machine, "store_service_windows", &columns, &values).await;
+    let shown = "window, conversations_n, bot_n, contained_n, contained_net_n, containment_ratio, containment_net_ratio, \
+        round(containment_net_ci_low, 3), round(containment_net_ci_high, 3), handoffs_n, handoff_ratio, human_requests_n, human_reached_n, \
+        human_reached_ratio, round(human_reached_ci_low, 3), round(human_reached_ci_high, 3), bot_loops_n, bot_loop_ratio, reasked_n, \
+        reasked_ratio, reopened_n, reopened_ratio, is_final, revision";
+    let found = rows(machine, &format!("SELECT {shown} FROM cx.service_quality ORDER BY window")).await;
+    // Wilson for 5 of 20 and 4 of 10, by hand.
+    assert_eq!(
+        found,
+        "1h\t40\t20\t15\t5\t0.75\t0.25\t0.112\t0.469\t8\t0.2\t10\t4\t0.4\t0.168\t0.687\t2\t0.1\t6\t0.15\t4\t0.1\tfalse\t7\n\
+         5m\t0\t0\t0\t0\t\\N\t\\N\t\\N\t\\N\t1\t\\N\t0\t0\t\\N\t\\N\t\\N\t0\t\\N\t0\t\\N\t0\t\\N\tfalse\t1\n"
+    );
+    let columns = format!("tenant, minute, touchpoint, channel, device, {counts}, revision");
+    let values = ["('t', @60, 'a', 'chat', 'x', 2, 2, 2, 1, 0, 0, 0, 0, 0, 0, 1)"];
+    insert(machine, "store_service_minutes", &columns, &values).await;
+    let found = rows(
+        machine,
+        "SELECT conversations_n, contained_net_n, containment_ratio FROM cx.service_quality_1m",
+    )
+    .await;
+    assert_eq!(found, "2\t1\t1\n");
+    // Two cycles with one number, of a conversation that began anew.
+    let columns = "tenant, conversation_id, cycle, cycle_id, touchpoint, channel, device, state, started_at, last_event_at, initiator, is_deleted, revision";
+    let cycle = |id: &str, revision: i64| {
+        format!("('t', 'v', 1, '{id}', 's', 'chat', 'x', 'open', @10, @10, 'customer', 0, {revision})")
+    };
+    insert(machine, "store_conversations", columns, &[&cycle("1000", 2), &cycle("2000", 1)]).await;
+    let found = rows(
+        machine,
+        "SELECT cycle, cycle_id FROM cx.conversations WHERE conversation_id = 'v' ORDER BY cycle_id",
+    )
+    .await;
+    assert_eq!(found, "1\t1000\n1\t2000\n");
 }
 
 async fn apps(machine: &Machine) {

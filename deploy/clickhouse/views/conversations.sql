@@ -3,7 +3,8 @@ CREATE OR REPLACE VIEW {database}.conversations
 (
     `tenant` LowCardinality(String) COMMENT 'Tenant.',
     `conversation_id` String COMMENT 'Id of the conversation.',
-    `cycle` Int32 COMMENT 'Number of the cycle, from 1: a reopen or a customer message after the end starts the next.',
+    `cycle` Int32 COMMENT 'Number of the cycle, from 1: a reopen or a customer message after the end starts the next. A conversation that was silent for more than 16 days begins again at 1.',
+    `cycle_id` String COMMENT 'Tells the cycles of one conversation apart for ever: the start in milliseconds since 1970, numbered where several start at once.',
     `touchpoint` LowCardinality(String) COMMENT 'Touchpoint of the conversation''s first event.',
     `channel` LowCardinality(String) COMMENT 'Channel of the conversation''s first event.',
     `device` LowCardinality(String) COMMENT 'Device class of the conversation''s first event.',
@@ -31,7 +32,7 @@ CREATE OR REPLACE VIEW {database}.conversations
 COMMENT 'One row is one cycle of a service conversation in its newest state, human traffic only. A cycle that an earlier-timed event made obsolete has no row.'
 AS
 SELECT
-    tenant, conversation_id, cycle, touchpoint, channel, device, state, started_at, ended_at, last_event_at, initiator,
+    tenant, conversation_id, cycle, cycle_id, touchpoint, channel, device, state, started_at, ended_at, last_event_at, initiator,
     customer_id, session_id, case_id, topic, first_customer_at, first_response_at,
     first_response_customer_ms / 1000 AS first_response_customer_s,
     first_response_team_ms / 1000 AS first_response_team_s,

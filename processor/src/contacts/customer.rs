@@ -1,7 +1,7 @@
 //! One customer: the contacts of the last weeks, and which of them were followed by another conversation. Pure.
 
 use serde::{Deserialize, Serialize};
-use touchstream_schemas::facts::ContactFact;
+use touchstream_schemas::facts::{ContactFact, FurtherValue};
 use touchstream_schemas::panes::{ServiceCounts, metric};
 use touchstream_schemas::time::{EventTime, Millis};
 
@@ -26,6 +26,8 @@ pub struct CustomerContact {
     pub started_at: EventTime,
     pub last_event_at: EventTime,
     pub contained_at: Option<EventTime>,
+    #[serde(default)]
+    pub further: Vec<FurtherValue>,
     pub is_returned: bool,
 }
 
@@ -59,6 +61,7 @@ impl Customer {
             started_at: fact.started_at,
             last_event_at: fact.last_event_at,
             contained_at: fact.outcome_at.filter(|_| fact.is_contained),
+            further: fact.further.clone(),
             is_returned: false,
         });
     }
@@ -103,6 +106,6 @@ impl CustomerContact {
         let dimensions: [&str; 3] = [&self.touchpoint, &self.channel, &self.device];
         let series = SeriesKey::new(tenant, metric::SERVICE_QUALITY, "", dimensions);
         let counts = ServiceCounts { returned: 1, ..ServiceCounts::default() };
-        deltas.count(&series, contained_at, Counts::Service(counts), sign);
+        deltas.count_by(&series, &self.further, contained_at, Counts::Service(counts), sign);
     }
 }

@@ -190,7 +190,7 @@ impl RawPartition {
             }),
             Family::Chat => shared.decoder.decode::<ChatEvent<'_>>(value).map(|event| {
                 let envelope = envelope!(event);
-                self.admit(shared, &envelope, record, deltas, |partition, _| partition.add_chat(&event));
+                self.admit(shared, &envelope, record, deltas, |partition, _| partition.add_chat(shared, &event));
             }),
             Family::Feedback => shared.decoder.decode::<FeedbackEvent<'_>>(value).map(|event| {
                 let envelope = envelope!(event);
@@ -265,9 +265,10 @@ impl RawPartition {
         }
     }
 
-    fn add_chat(&mut self, event: &ChatEvent<'_>) -> bool {
+    fn add_chat(&mut self, shared: &Shared, event: &ChatEvent<'_>) -> bool {
         let FamilyJourneys::Chat(journeys) = &mut self.journeys else { return true };
-        journeys.add(&keys::join(&[event.tenant, event.conversation_id]), ConversationPoint::of(event))
+        let point = ConversationPoint::of(event, &shared.touchpoints);
+        journeys.add(&keys::join(&[event.tenant, event.conversation_id]), point)
     }
 
     fn add_feedback(&mut self, shared: &Shared, event: &FeedbackEvent<'_>) -> bool {

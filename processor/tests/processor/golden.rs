@@ -202,7 +202,8 @@ fn conversations() {
         let rules = ConversationRules::new(&settings.metrics, Arc::new(touchpoints(case)));
         let mut journeys: BTreeMap<String, Vec<ConversationPoint>> = BTreeMap::new();
         for event in events.iter().map(chat_event).filter(|event| event.traffic == "human") {
-            journeys.entry(event.conversation_id.to_owned()).or_default().push(ConversationPoint::of(&event));
+            let point = ConversationPoint::of(&event, &Touchpoints::default());
+            journeys.entry(event.conversation_id.to_owned()).or_default().push(point);
         }
         facts(&rules, journeys, time_of(&case["as_of"]))
     });

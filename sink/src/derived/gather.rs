@@ -13,7 +13,7 @@ use super::tables::{
     CheckoutMinutes, CheckoutRow, CheckoutWindowRow, CheckoutWindows, Checkouts, ConversationRow,
     Conversations, QualityIngest, QualityIngestRow, QualityProcessor, QualityProcessorRow, ResponseMinuteRow,
     ResponseMinutes, ResponseWindowRow, ResponseWindows, ScoreMinuteRow, ScoreMinutes, ScoreWindowRow,
-    ScoreWindows,
+    ScoreWindows, ServiceMinuteRow, ServiceMinutes, ServiceWindowRow, ServiceWindows,
 };
 use crate::error::SinkError;
 use crate::insert::Insert;
@@ -91,6 +91,9 @@ gathered! {
     checkout_minutes: CheckoutMinutes,
     response_minutes: ResponseMinutes,
     app_minutes: AppMinutes,
+    service_windows: ServiceWindows,
+    service_windows_by: By<ServiceWindows>,
+    service_minutes: ServiceMinutes,
     quality_ingest: QualityIngest,
     quality_processor: QualityProcessor,
 }
@@ -218,6 +221,29 @@ impl Gathered {
             };
             window_row(&mut self.response_windows, &mut self.response_windows_by, further, row);
         }
+        if let Some(service) = record.service {
+            let row = ServiceWindowRow {
+                tenant,
+                window,
+                window_end,
+                touchpoint,
+                channel,
+                device,
+                conversations: service.conversations,
+                bot: service.bot,
+                contained: service.contained,
+                returned: service.returned,
+                handoffs: service.handoffs,
+                human_requests: service.human_requests,
+                human_reached: service.human_reached,
+                bot_loops: service.bot_loops,
+                reasked: service.reasked,
+                reopened: service.reopened,
+                is_final,
+                revision,
+            };
+            window_row(&mut self.service_windows, &mut self.service_windows_by, further, row);
+        }
         if let Some(app) = record.app {
             let durations = app.durations;
             let row = AppWindowRow {
@@ -302,6 +328,26 @@ impl Gathered {
                 revision,
             });
         }
+        if let Some(service) = record.service {
+            self.service_minutes.push(ServiceMinuteRow {
+                tenant,
+                minute,
+                touchpoint,
+                channel,
+                device,
+                conversations: service.conversations,
+                bot: service.bot,
+                contained: service.contained,
+                returned: service.returned,
+                handoffs: service.handoffs,
+                human_requests: service.human_requests,
+                human_reached: service.human_reached,
+                bot_loops: service.bot_loops,
+                reasked: service.reasked,
+                reopened: service.reopened,
+                revision,
+            });
+        }
         if let Some(app) = &record.app {
             self.app_minutes.push(AppMinuteRow {
                 tenant,
@@ -373,6 +419,7 @@ impl Gathered {
             tenant: &fact.tenant,
             conversation_id: &fact.conversation_id,
             cycle: fact.cycle,
+            cycle_id: &fact.cycle_id,
             touchpoint: &fact.touchpoint,
             channel: &fact.channel,
             device: &fact.device,

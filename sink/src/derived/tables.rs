@@ -23,7 +23,7 @@ tables! {
     }
     /// Conversation cycles.
     Conversations, ConversationRow = "store_conversations" {
-        tenant: Text, conversation_id: Text, cycle: Small, touchpoint: Text, channel: Text, device: Text, state: Text,
+        tenant: Text, conversation_id: Text, cycle: Small, cycle_id: Text, touchpoint: Text, channel: Text, device: Text, state: Text,
         started_at: Time, ended_at: OptTime, last_event_at: Time, initiator: Text,
         customer_id: OptText, session_id: OptText, case_id: OptText, topic: OptText,
         first_customer_at: OptTime, first_response_at: OptTime,
@@ -58,6 +58,18 @@ tables! {
         tenant: Text, metric: Text, window: Text, window_end: Seconds, touchpoint: Text, channel: Text, device: Text,
         durations: Int, p50_ms: OptInt, p75_ms: OptInt, p95_ms: OptInt, p99_ms: OptInt,
         slo_ms: OptInt, breached: OptInt, waiting: OptInt, is_final: Flag, revision: Int,
+    }
+    /// Windows of service quality.
+    ServiceWindows, ServiceWindowRow = "store_service_windows" {
+        tenant: Text, window: Text, window_end: Seconds, touchpoint: Text, channel: Text, device: Text,
+        conversations: Int, bot: Int, contained: Int, returned: Int, handoffs: Int, human_requests: Int,
+        human_reached: Int, bot_loops: Int, reasked: Int, reopened: Int, is_final: Flag, revision: Int,
+    }
+    /// Minutes of service quality.
+    ServiceMinutes, ServiceMinuteRow = "store_service_minutes" {
+        tenant: Text, minute: Seconds, touchpoint: Text, channel: Text, device: Text,
+        conversations: Int, bot: Int, contained: Int, returned: Int, handoffs: Int, human_requests: Int,
+        human_reached: Int, bot_loops: Int, reasked: Int, reopened: Int, revision: Int,
     }
     /// Minutes of scores.
     ScoreMinutes, ScoreMinuteRow = "store_score_minutes" {

@@ -55,6 +55,8 @@ files! {
         "0006_windows",
         "0007_minutes",
         "0008_quality",
+        "0009_service",
+        "0010_cycles",
         "0011_app",
         "0012_windows_by",
         "0015_sequences",
@@ -80,6 +82,8 @@ files! {
         "views/checkout_duration_1m",
         "views/response_times",
         "views/response_times_1m",
+        "views/service_quality",
+        "views/service_quality_1m",
         "views/app_response",
         "views/app_response_1m",
         "views/data_quality",
@@ -94,6 +98,7 @@ files! {
         "views/checkout_abandonment",
         "views/checkout_duration",
         "views/response_times",
+        "views/service_quality",
         "views/app_response",
     ]
 }
@@ -116,6 +121,8 @@ pub(super) fn render(file: &SqlFile, settings: &Settings) -> String {
         .replace("{events_retention_days}", &clickhouse.events_retention_days.to_string())
         .replace("{text_retention_days}", &clickhouse.text_retention_days.to_string())
         .replace("{slo_first_response_s}", &settings.metrics.slo_first_response_s.to_string())
+        .replace("{reopen_gap_days}", &settings.metrics.reopen_gap_days.to_string())
+        .replace("{human_reached_min}", &(settings.metrics.human_reached_s / 60).to_string())
         .replace("{bucket_values}", &bucket_values())
 }
 

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use super::outcomes::{Outcome, outcomes};
-use super::windows::{Names, Row, RowKey, Table, WINDOWS, minute_rows, window_rows};
-use super::{Event, MINUTE, Truth, rfc3339};
+use super::windows::{COUNTS, Names, Row, RowKey, Table, WINDOWS, minute_rows, window_rows};
+use super::{Event, MINUTE, Touchpoints, Truth, now, rfc3339};
 use crate::harness::clickhouse::ClickHouse;
 
 /// Differences told in full.
@@ -42,7 +42,7 @@ pub(crate) struct Comparison<'a> {
 impl Comparison<'_> {
     /// Compares every window and minute of every metric, and the facts; a text for each object that differs.
     pub(crate) fn run(&self) -> Result<usize, String> {
-        let truth = Truth::of(self.events, self.as_of);
+        let truth = Truth::of(self.events, self.as_of, &Touchpoints::default());
         let outcomes = outcomes(&truth);
         let mut compared = 0;
         let mut report = String::new();
@@ -67,6 +67,9 @@ impl Comparison<'_> {
                 format!("{}_1m", table.name()),
                 self.rows(table, true, rows, &mut names, &truth, &outcomes)?,
             );
+        }
+        for (object, sql, expected) in now::objects(&truth) {
+            close(format!("{object} now"), self.now(&sql, &expected)?);
         }
         for (object, sql, expected) in super::facts::facts(&truth) {
             close(object.to_owned(), self.facts(&sql, expected)?);
@@ -96,19 +99,19 @@ impl Comparison<'_> {
             match expected.remove(&key) {
                 Some(row) => {
                     differences.compared += 1;
-                    if !is_same(&row, &shown) {
+                    if !is_same(table, &row, &shown) {
                         differences.add(|| {
                             let names_of = table.counts();
                             tell(&key, names, format!("{names_of:?} should be {row:?}, are {shown:?}"))
                         });
                     }
                 }
-                None if shown.counts == [0; 4] => {}
+                None if shown.counts == [0; COUNTS] => {}
                 None => differences
                     .add(|| tell(&key, names, format!("should not be there (again), is {shown:?}"))),
             }
         })?;
-        let mut missing: Vec<_> = expected.into_iter().filter(|(_, row)| row.counts != [0; 4]).collect();
+        let mut missing: Vec<_> = expected.into_iter().filter(|(_, row)| row.counts != [0; COUNTS]).collect();
         missing.sort_by_key(|(key, _)| *key);
         for (key, row) in missing {
             differences.add(|| tell(&key, names, format!("is missing, should be {row:?}")));
@@ -123,7 +126,7 @@ impl Comparison<'_> {
             ("window", "window_end", table.name().to_owned())
         };
         let details = match table {
-            Table::Nps | Table::Duration => "",
+            Table::Nps | Table::Duration | Table::ServiceQuality => "",
             Table::Funnel => "step, step_index, ",
             Table::Abandonment => "reason, reason_source, currency, ",
             Table::ResponseTimes => "metric, ",
@@ -136,6 +139,7 @@ impl Comparison<'_> {
                 count => format!("ifNull({count}, 0)"),
             })
             .chain(table.percentiles().iter().map(|percent| format!("p{percent}_s * 1000")))
+            .chain(table.intervals(&[0; COUNTS]).iter().map(|(of, _)| format!("{of}ci_low, {of}ci_high")))
             .collect();
         let last = self.as_of.div_euclid(MINUTE) * 60;
         format!(
@@ -179,6 +183,10 @@ impl Comparison<'_> {
                         format!("{:?}", truth.cycles[outcome.fact]),
                         truth.cycles[outcome.fact].event_ids.clone(),
                     ),
+                    Table::ServiceQuality => (
+                        format!("{:?}", truth.contacts[outcome.fact]),
+                        truth.contacts[outcome.fact].event_ids.clone(),
+                    ),
                     _ => (
                         format!("{:?}", truth.attempts[outcome.fact]),
                         truth.attempts[outcome.fact].event_ids.clone(),
@@ -191,6 +199,25 @@ impl Comparison<'_> {
             }
         }
         text
+    }
+
+    /// Compares what waits and is open now, series by series; the newest windows that have a row show it.
+    fn now(&self, sql: &str, expected: &HashMap<String, i64>) -> Result<Differences, String> {
+        let mut differences = Differences::default();
+        let sql = sql.replace("{database}", self.clickhouse.database()).replace("{tenant}", self.tenant);
+        self.clickhouse.lines(&sql, |line| {
+            let (series, shown) = line.rsplit_once('\t').expect("a series and a number");
+            let expected = expected.get(series).copied().unwrap_or_default().to_string();
+            differences.compared += 1;
+            if shown != expected {
+                let series = series.replace('\t', "/");
+                differences.add(|| format!("  {series}: should be {expected}, is {shown}"));
+            }
+        })?;
+        if differences.compared == 0 {
+            return Err("no newest window shows what is open now".to_owned());
+        }
+        Ok(differences)
     }
 
     /// Compares lines as a multiset.
@@ -216,13 +243,16 @@ impl Comparison<'_> {
 /// What ClickHouse shows of a row; percentiles in milliseconds.
 #[derive(Debug)]
 struct Shown {
-    counts: [i64; 4],
+    counts: [i64; COUNTS],
     percentiles: [Option<f64>; 4],
+    /// Lower and upper ends, one after the other.
+    intervals: Vec<Option<f64>>,
 }
 
 fn parse(table: Table, line: &str, names: &mut Names) -> (RowKey, Shown) {
     let fields: Vec<&str> = line.split('\t').collect();
-    let details = fields.len() - 5 - table.counts().len() - table.percentiles().len();
+    let ends = 2 * table.intervals(&[0; COUNTS]).len();
+    let details = fields.len() - 5 - table.counts().len() - table.percentiles().len() - ends;
     let integer =
         |text: &str| -> i64 { text.parse().unwrap_or_else(|_| panic!("{text:?} is no integer in {line:?}")) };
     let window = WINDOWS.iter().map(|window| window.name).find(|name| *name == fields[0]).unwrap_or("1m");
@@ -232,7 +262,9 @@ fn parse(table: Table, line: &str, names: &mut Names) -> (RowKey, Shown) {
         series: names.number(&fields[2..5].join("\t")),
         detail: names.number(&fields[5..5 + details].join("\t")),
     };
-    let mut shown = Shown { counts: [0; 4], percentiles: [None; 4] };
+    let (fields, intervals) = fields.split_at(fields.len() - ends);
+    let intervals = intervals.iter().map(|text| text.parse().ok()).collect();
+    let mut shown = Shown { counts: [0; COUNTS], percentiles: [None; 4], intervals };
     let (counts, percentiles) = fields[5 + details..].split_at(table.counts().len());
     for (place, text) in shown.counts.iter_mut().zip(counts) {
         *place = integer(text);
@@ -243,9 +275,15 @@ fn parse(table: Table, line: &str, names: &mut Names) -> (RowKey, Shown) {
     (key, shown)
 }
 
-/// Counts exactly, percentiles within one percent.
-fn is_same(row: &Row, shown: &Shown) -> bool {
-    row.counts == shown.counts
+/// Counts exactly, percentiles within one percent, intervals but for rounding.
+fn is_same(table: Table, row: &Row, shown: &Shown) -> bool {
+    let intervals = table.intervals(&row.counts).into_iter();
+    let ends = intervals.flat_map(|(_, ends)| [ends.map(|ends| ends.0), ends.map(|ends| ends.1)]);
+    ends.zip(&shown.intervals).all(|(exact, shown)| match (exact, shown) {
+        (Some(exact), Some(shown)) => (shown - exact).abs() < 1e-6,
+        (None, None) => true,
+        _ => false,
+    }) && row.counts == shown.counts
         && row.percentiles.iter().zip(shown.percentiles).all(|(exact, shown)| match (exact, shown) {
             (Some(exact), Some(shown)) => (shown - *exact as f64).abs() <= *exact as f64 * 0.01 + 1e-6,
             (None, None) => true,

@@ -3,15 +3,15 @@
 use std::collections::HashSet;
 
 use super::event::{Dimensions, Event};
-use super::{MINUTE, by_key};
-
-const SLO: i64 = 5 * MINUTE;
+use super::{DAY, Touchpoints, by_key};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Cycle {
     pub(crate) conversation_id: String,
     /// Number within the conversation, from 1.
     pub(crate) cycle: i64,
+    /// Its start, and a number where an earlier cycle starts at the same time.
+    pub(crate) cycle_id: String,
     pub(crate) dimensions: Dimensions,
     pub(crate) state: String,
     pub(crate) started_at: i64,
@@ -26,31 +26,46 @@ pub(crate) struct Cycle {
     pub(crate) waiting_since: Option<i64>,
     pub(crate) resolution_ms: Option<i64>,
     pub(crate) handoffs: i64,
+    pub(crate) is_agent_initiated: bool,
     /// Ids of its events, for people who look for a difference.
     pub(crate) event_ids: Vec<String>,
 }
 
-pub(super) fn cycles(human: &[&Event], as_of: i64) -> Vec<Cycle> {
+pub(super) fn cycles(human: &[&Event], as_of: i64, touchpoints: &Touchpoints) -> Vec<Cycle> {
     let events: Vec<&Event> = human.iter().copied().filter(|event| event.kind.starts_with("chat.")).collect();
     let mut cycles = Vec::new();
     for (id, events) in by_key(&events, |event| event.text("conversation_id")) {
-        let dimensions = events[0].dimensions();
-        for (number, events) in split(&events).into_iter().enumerate() {
-            let mut cycle = judge(&events, as_of);
-            cycle.conversation_id = id.to_owned();
-            cycle.cycle = number as i64 + 1;
-            cycle.dimensions = dimensions.clone();
-            cycles.push(cycle);
+        for stretch in stretches(&events) {
+            let dimensions = stretch[0][0].dimensions();
+            let mut starts: Vec<i64> = Vec::new();
+            for (number, events) in stretch.into_iter().enumerate() {
+                let mut cycle = judge(&events, as_of, touchpoints, &dimensions.0[0]);
+                cycle.conversation_id = id.to_owned();
+                cycle.cycle = number as i64 + 1;
+                cycle.dimensions = dimensions.clone();
+                let earlier = starts.iter().filter(|start| **start == cycle.started_at).count();
+                starts.push(cycle.started_at);
+                cycle.cycle_id = cycle.started_at.to_string();
+                if earlier > 0 {
+                    cycle.cycle_id = format!("{}.{}", cycle.started_at, earlier + 1);
+                }
+                cycles.push(cycle);
+            }
         }
     }
     cycles
 }
 
-fn is_message_of(event: &Event, sender: &str) -> bool {
+/// A conversation that is silent for more than 16 days begins anew: the cycles of each part.
+pub(super) fn stretches<'a>(events: &[&'a Event]) -> Vec<Vec<Vec<&'a Event>>> {
+    events.chunk_by(|one, next| next.time - one.time <= 16 * DAY).map(split).collect()
+}
+
+pub(super) fn is_message_of(event: &Event, sender: &str) -> bool {
     event.kind == "chat.message" && event.text("sender") == Some(sender)
 }
 
-fn is_public(event: &Event) -> bool {
+pub(super) fn is_public(event: &Event) -> bool {
     event.truth("public") != Some(false)
 }
 
@@ -58,7 +73,7 @@ fn is_state(event: &Event, state: &str) -> bool {
     event.kind == "chat.status" && event.text("state") == Some(state)
 }
 
-fn is_end(event: &Event) -> bool {
+pub(super) fn is_end(event: &Event) -> bool {
     is_state(event, "solved") || is_state(event, "closed")
 }
 
@@ -87,7 +102,7 @@ fn split<'a>(events: &[&'a Event]) -> Vec<Vec<&'a Event>> {
     cycles
 }
 
-fn judge(events: &[&Event], as_of: i64) -> Cycle {
+fn judge(events: &[&Event], as_of: i64, touchpoints: &Touchpoints, touchpoint: &str) -> Cycle {
     let first = events[0];
     let end = events.iter().copied().find(|event| is_end(event));
     let by_agent = is_agent_initiated(events);
@@ -102,7 +117,7 @@ fn judge(events: &[&Event], as_of: i64) -> Cycle {
         let restarted = events[..response].iter().filter(restarts).map(|event| event.time).max();
         restarted.max(asked_at).expect("what is answered was asked")
     });
-    let deadline = asked_at.filter(|_| !by_agent).map(|asked| asked + SLO);
+    let deadline = asked_at.filter(|_| !by_agent).map(|asked| asked + touchpoints.slo(touchpoint));
     let breached_at = deadline.filter(|deadline| {
         let in_time = |time: Option<i64>| time.is_some_and(|time| time <= *deadline);
         *deadline <= as_of && !in_time(answered_at) && !in_time(end.map(|end| end.time))
@@ -111,6 +126,7 @@ fn judge(events: &[&Event], as_of: i64) -> Cycle {
     Cycle {
         conversation_id: String::new(),
         cycle: 0,
+        cycle_id: String::new(),
         dimensions: first.dimensions(),
         state: end.and_then(|end| end.text("state")).unwrap_or("open").to_owned(),
         started_at: first.time,
@@ -118,7 +134,9 @@ fn judge(events: &[&Event], as_of: i64) -> Cycle {
         first_customer_at: asked_at,
         first_response_at: answered_at,
         first_response_customer_ms: answered_at.zip(asked_at).map(|(answered, asked)| answered - asked),
-        first_response_team_ms: answered_at.zip(team_from).map(|(answered, from)| answered - from),
+        first_response_team_ms: answered_at
+            .zip(team_from)
+            .map(|(answered, from)| touchpoints.served(touchpoint, from, answered)),
         breached_at,
         replies,
         waiting_since,
@@ -126,6 +144,7 @@ fn judge(events: &[&Event], as_of: i64) -> Cycle {
             .filter(|end| is_state(end, "solved"))
             .and_then(|end| asked_at.map(|asked| end.time - asked)),
         handoffs: events.iter().filter(|event| event.kind == "chat.handoff").count() as i64,
+        is_agent_initiated: by_agent,
         event_ids: events.iter().map(|event| event.id.clone()).collect(),
     }
 }

@@ -47,7 +47,7 @@ fn attempt(attempt: &Attempt) -> String {
     ])
 }
 
-const CONVERSATIONS: &str = "conversation_id, cycle, touchpoint, channel, device, state, toUnixTimestamp64Milli(started_at), \
+const CONVERSATIONS: &str = "conversation_id, cycle, cycle_id, touchpoint, channel, device, state, toUnixTimestamp64Milli(started_at), \
     toUnixTimestamp64Milli(ended_at), toUnixTimestamp64Milli(first_customer_at), toUnixTimestamp64Milli(first_response_at), \
     toInt64(round(first_response_customer_s * 1000)), toInt64(round(first_response_team_s * 1000)), \
     toUnixTimestamp64Milli(breached_at), \
@@ -60,6 +60,7 @@ fn cycle(cycle: &Cycle) -> String {
     line(&[
         cycle.conversation_id.clone(),
         cycle.cycle.to_string(),
+        cycle.cycle_id.clone(),
         dimensions(&cycle.dimensions),
         cycle.state.clone(),
         cycle.started_at.to_string(),

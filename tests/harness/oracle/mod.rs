@@ -6,11 +6,14 @@
 mod answers;
 mod checkouts;
 mod compare;
+mod contacts;
 mod conversations;
 mod event;
 mod facts;
 mod golden;
+mod now;
 mod outcomes;
+mod touchpoints;
 mod windows;
 
 use std::collections::BTreeMap;
@@ -18,8 +21,10 @@ use std::collections::BTreeMap;
 pub(crate) use answers::Answer;
 pub(crate) use checkouts::Attempt;
 pub(crate) use compare::Comparison;
+pub(crate) use contacts::Contact;
 pub(crate) use conversations::Cycle;
 pub(crate) use event::{Dimensions, Event, rfc3339, time_of};
+pub(crate) use touchpoints::Touchpoints;
 
 pub(crate) const MINUTE: i64 = 60_000;
 pub(crate) const HOUR: i64 = 60 * MINUTE;
@@ -29,12 +34,13 @@ pub(crate) const DAY: i64 = 24 * HOUR;
 pub(crate) struct Truth {
     pub(crate) attempts: Vec<Attempt>,
     pub(crate) cycles: Vec<Cycle>,
+    pub(crate) contacts: Vec<Contact>,
     pub(crate) answers: Vec<Answer>,
 }
 
 impl Truth {
     /// What follows from these events once the watermark stands at `as_of`. Copies of an event may be among them.
-    pub(crate) fn of(events: &[Event], as_of: i64) -> Truth {
+    pub(crate) fn of(events: &[Event], as_of: i64, touchpoints: &Touchpoints) -> Truth {
         let mut human: BTreeMap<&str, &Event> = BTreeMap::new();
         for event in events.iter().filter(|event| event.is_human()) {
             human.insert(&event.id, event);
@@ -43,7 +49,8 @@ impl Truth {
         human.sort_by(|one, other| (one.time, &one.id).cmp(&(other.time, &other.id)));
         Truth {
             attempts: checkouts::attempts(&human, as_of),
-            cycles: conversations::cycles(&human, as_of),
+            cycles: conversations::cycles(&human, as_of, touchpoints),
+            contacts: contacts::contacts(&human, as_of),
             answers: answers::answers(&human),
         }
     }

@@ -27,6 +27,8 @@ pub(crate) enum Counted {
     Wait(&'static str, i64),
     /// A service level that was not kept, in a response metric.
     Breach(&'static str),
+    /// Counts of service quality, in the order of their columns.
+    Service([i64; 10]),
 }
 
 pub(crate) fn outcomes(truth: &Truth) -> Vec<Outcome> {
@@ -34,6 +36,7 @@ pub(crate) fn outcomes(truth: &Truth) -> Vec<Outcome> {
     of_answers(truth, &mut outcomes);
     of_attempts(truth, &mut outcomes);
     of_cycles(truth, &mut outcomes);
+    of_contacts(truth, &mut outcomes);
     outcomes
 }
 
@@ -92,6 +95,31 @@ fn of_cycles(truth: &Truth, outcomes: &mut Vec<Outcome>) {
         if let (Some(waited), Some(at)) = (cycle.resolution_ms, cycle.ended_at) {
             add(at, Counted::Wait("resolution", waited));
         }
+    }
+}
+
+/// Columns: conversations, bot, contained, contained net, handoffs, human requests, human reached, bot loops, reasked, reopened.
+fn of_contacts(truth: &Truth, outcomes: &mut Vec<Outcome>) {
+    for (fact, contact) in truth.contacts.iter().enumerate() {
+        let mut add = |at, counted: &[(usize, bool)]| {
+            let mut counts = [0; 10];
+            counted.iter().for_each(|(column, is_counted)| counts[*column] = i64::from(*is_counted));
+            let counts = Counted::Service(counts);
+            outcomes.push(Outcome { at, dimensions: contact.dimensions.clone(), counts, fact });
+        };
+        if let Some(at) = contact.outcome_at {
+            let is_net = contact.is_contained && !contact.is_returned;
+            add(at, &[(0, true), (1, contact.is_bot), (2, contact.is_contained), (3, is_net)]);
+        }
+        for handoff in &contact.handoffs {
+            add(handoff.at, &[(4, true)]);
+            if let Some(at) = handoff.decided_at {
+                add(at, &[(5, true), (6, handoff.is_reached)]);
+            }
+        }
+        contact.bot_loops.iter().for_each(|at| add(*at, &[(7, true)]));
+        contact.reasked_at.iter().for_each(|at| add(*at, &[(8, true)]));
+        contact.reopened.iter().for_each(|at| add(*at, &[(9, true)]));
     }
 }
 

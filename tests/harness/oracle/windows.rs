@@ -22,6 +22,9 @@ pub(crate) const WINDOWS: [WindowSize; 6] = [
     WindowSize { name: "90d", size: 90 * 24 * 60, advance: 24 * 60, scores_only: true },
 ];
 
+/// Counts of a row, at most.
+pub(crate) const COUNTS: usize = 10;
+
 /// The window objects of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Table {
@@ -30,11 +33,18 @@ pub(crate) enum Table {
     Abandonment,
     Duration,
     ResponseTimes,
+    ServiceQuality,
 }
 
 impl Table {
-    pub(crate) const ALL: [Table; 5] =
-        [Table::Nps, Table::Funnel, Table::Abandonment, Table::Duration, Table::ResponseTimes];
+    pub(crate) const ALL: [Table; 6] = [
+        Table::Nps,
+        Table::Funnel,
+        Table::Abandonment,
+        Table::Duration,
+        Table::ResponseTimes,
+        Table::ServiceQuality,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -43,6 +53,7 @@ impl Table {
             Table::Abandonment => "checkout_abandonment",
             Table::Duration => "checkout_duration",
             Table::ResponseTimes => "response_times",
+            Table::ServiceQuality => "service_quality",
         }
     }
 
@@ -54,47 +65,67 @@ impl Table {
             Table::Abandonment => &["n", "value_sum"],
             Table::Duration => &["n", "within_3min_n", "within_15min_n"],
             Table::ResponseTimes => &["n", "breached_n"],
+            Table::ServiceQuality => &[
+                "conversations_n",
+                "bot_n",
+                "contained_n",
+                "contained_net_n",
+                "handoffs_n",
+                "human_requests_n",
+                "human_reached_n",
+                "bot_loops_n",
+                "reasked_n",
+                "reopened_n",
+            ],
         }
     }
 
     /// The percentiles that a row shows.
     pub(crate) fn percentiles(self) -> &'static [usize] {
         match self {
-            Table::Nps | Table::Funnel | Table::Abandonment => &[],
+            Table::Nps | Table::Funnel | Table::Abandonment | Table::ServiceQuality => &[],
             Table::Duration => &[50, 75, 95],
             Table::ResponseTimes => &[50, 75, 95, 99],
         }
     }
 
     /// What an outcome adds to this table: the detail of its row (its further key columns, tab-separated), counts, a duration.
-    pub(crate) fn part(self, counted: &Counted) -> Option<(String, [i64; 4], Option<i64>)> {
+    pub(crate) fn part(self, counted: &Counted) -> Option<(String, [i64; COUNTS], Option<i64>)> {
         let index_text =
             |index: &Option<i64>| index.map_or_else(|| "\\N".to_owned(), |index| index.to_string());
         match (self, counted) {
             (Table::Nps, Counted::Score(score)) => {
                 let class = |range: std::ops::RangeInclusive<i64>| i64::from(range.contains(score));
-                Some((String::new(), [1, class(9..=10), class(7..=8), class(0..=6)], None))
+                Some((String::new(), counts([1, class(9..=10), class(7..=8), class(0..=6)]), None))
             }
             (Table::Funnel, Counted::Step { step, index, dropped }) => {
-                let counts = [1, i64::from(*dropped && index.is_some()), 0, 0];
-                Some((format!("{step}\t{}", index_text(index)), counts, None))
+                let dropped = i64::from(*dropped && index.is_some());
+                Some((format!("{step}\t{}", index_text(index)), counts([1, dropped]), None))
             }
             (Table::Abandonment, Counted::Reason { reason, source, currency, value }) => {
-                Some((format!("{reason}\t{source}\t{currency}"), [1, *value, 0, 0], None))
+                Some((format!("{reason}\t{source}\t{currency}"), counts([1, *value]), None))
             }
             (Table::Duration, Counted::Duration(duration)) => {
                 let within = |minutes: i64| i64::from(*duration <= minutes * super::MINUTE);
-                Some((String::new(), [1, within(3), within(15), 0], Some(*duration)))
+                Some((String::new(), counts([1, within(3), within(15)]), Some(*duration)))
             }
             (Table::ResponseTimes, Counted::Wait(metric, waited)) => {
-                Some(((*metric).to_owned(), [1, 0, 0, 0], Some(*waited)))
+                Some(((*metric).to_owned(), counts([1]), Some(*waited)))
             }
             (Table::ResponseTimes, Counted::Breach(metric)) => {
-                Some(((*metric).to_owned(), [0, 1, 0, 0], None))
+                Some(((*metric).to_owned(), counts([0, 1]), None))
             }
+            (Table::ServiceQuality, Counted::Service(counted)) => Some((String::new(), *counted, None)),
             _ => None,
         }
     }
+}
+
+/// The first counts of a row; the others are zero.
+fn counts<const N: usize>(first: [i64; N]) -> [i64; COUNTS] {
+    let mut counts = [0; COUNTS];
+    counts[..N].copy_from_slice(&first);
+    counts
 }
 
 /// Key of a row. `series` is touchpoint, channel and device, `detail` the further key columns, each tab-separated.
@@ -110,8 +141,41 @@ pub(crate) struct RowKey {
 /// A row: counts in the order of [`Table::counts`], percentiles in that of [`Table::percentiles`], in milliseconds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Row {
-    pub(crate) counts: [i64; 4],
+    pub(crate) counts: [i64; COUNTS],
     pub(crate) percentiles: [Option<i64>; 4],
+}
+
+impl Table {
+    /// The 95 % intervals that a row shows, each by the prefix of its two columns and worked out from the counts.
+    pub(crate) fn intervals(self, counts: &[i64; COUNTS]) -> Vec<(&'static str, Option<(f64, f64)>)> {
+        match self {
+            Table::Nps => vec![("", nps_interval(counts[0], counts[1], counts[3]))],
+            Table::Funnel => vec![("", wilson(counts[1], counts[0]))],
+            Table::ServiceQuality => vec![
+                ("containment_", wilson(counts[2], counts[1])),
+                ("containment_net_", wilson(counts[3], counts[1])),
+                ("human_reached_", wilson(counts[6], counts[5])),
+            ],
+            Table::Abandonment | Table::Duration | Table::ResponseTimes => Vec::new(),
+        }
+    }
+}
+
+/// Wilson's interval of `hits` out of `n`.
+fn wilson(hits: i64, n: i64) -> Option<(f64, f64)> {
+    const Z: f64 = 1.96;
+    let (share, n) = (hits as f64 / n as f64, n as f64);
+    let center = (share + Z * Z / (2.0 * n)) / (1.0 + Z * Z / n);
+    let half = Z / (1.0 + Z * Z / n) * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
+    (n > 0.0).then(|| ((center - half).max(0.0), (center + half).min(1.0)))
+}
+
+/// The adjusted Wald interval of the net promoter score.
+fn nps_interval(n: i64, promoters: i64, detractors: i64) -> Option<(f64, f64)> {
+    let all = n as f64 + 3.0;
+    let (p, d) = ((promoters as f64 + 0.75) / all, (detractors as f64 + 0.75) / all);
+    let half = 1.96 * ((p + d - (p - d).powi(2)) / all).sqrt();
+    (n > 0).then(|| ((100.0 * (p - d - half)).max(-100.0), (100.0 * (p - d + half)).min(100.0)))
 }
 
 /// Texts by number, so that millions of keys stay small.
@@ -140,7 +204,7 @@ impl Names {
 /// What one outcome adds to a stream.
 struct Item {
     minute: i64,
-    counts: [i64; 4],
+    counts: [i64; COUNTS],
     duration: Option<i64>,
 }
 
@@ -243,7 +307,7 @@ fn row_of<'a>(table: Table, items: impl Iterator<Item = &'a Item>) -> Row {
 /// What lies in a window: sums, and all durations in order.
 #[derive(Default)]
 struct Inside {
-    counts: [i64; 4],
+    counts: [i64; COUNTS],
     durations: Vec<i64>,
 }
 

@@ -146,6 +146,7 @@ impl<'p> Contact<'p> {
             bot_loops: self.bot_loops,
             reasked_at: self.points.iter().find(|point| point.is_reasked).map(|point| point.time),
             reopened: self.reopened,
+            further: first.further.clone(),
             is_deleted: false,
             revision: 0,
         };

@@ -172,6 +172,7 @@ impl<'p> Cycle<'p> {
             resolution_ms: solved_at.zip(self.first_customer_at).map(|(end, start)| (end - start).0),
             handoffs: self.handoffs,
             cycle_id: String::new(),
+            further: first.further.clone(),
             is_deleted: false,
             revision: 0,
         }

@@ -165,7 +165,9 @@ impl Rules for ConversationRules {
             Finding::Cycle(fact) => contribute_cycle(fact, sign, deltas),
             Finding::Contact(fact) => {
                 let series = contact_series(fact);
-                contact::counts(fact, |at, counts| deltas.count(&series, at, Counts::Service(counts), sign));
+                contact::counts(fact, |at, counts| {
+                    deltas.count_by(&series, &fact.further, at, Counts::Service(counts), sign);
+                });
             }
         }
     }
@@ -175,7 +177,9 @@ impl Rules for ConversationRules {
         if fact.ended_at.is_some() || fact.first_customer_at.is_none() {
             return;
         }
-        let mut waiting = |detail: &str| deltas.open(&series(fact, detail), &"".into(), None, sign);
+        let mut waiting = |detail: &str| {
+            deltas.open_by(&series(fact, detail), &fact.further, &"".into(), None, sign);
+        };
         waiting(response::RESOLUTION);
         if fact.waiting_since.is_some() {
             waiting(response::REPLY);
@@ -192,7 +196,7 @@ fn contribute_cycle(fact: &ConversationFact, sign: Sign, deltas: &mut Deltas) {
         let (Some(at), Some(milliseconds)) = (at, milliseconds) else { return };
         let mut cell = ResponseCell::default();
         cell.durations.count(milliseconds, 1);
-        deltas.count(&series(fact, detail), at, Counts::Response(cell), sign);
+        deltas.count_by(&series(fact, detail), &fact.further, at, Counts::Response(cell), sign);
     };
     wait(response::FIRST_RESPONSE_CUSTOMER, fact.first_response_at, fact.first_response_customer_ms);
     wait(response::FIRST_RESPONSE_TEAM, fact.first_response_at, fact.first_response_team_ms);
@@ -203,7 +207,7 @@ fn contribute_cycle(fact: &ConversationFact, sign: Sign, deltas: &mut Deltas) {
     if let Some(breached_at) = fact.breached_at {
         let cell = ResponseCell { breached: 1, ..ResponseCell::default() };
         let series = series(fact, response::FIRST_RESPONSE_CUSTOMER);
-        deltas.count(&series, breached_at, Counts::Response(cell), sign);
+        deltas.count_by(&series, &fact.further, breached_at, Counts::Response(cell), sign);
     }
 }
 

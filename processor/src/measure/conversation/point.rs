@@ -1,8 +1,12 @@
 //! What a conversation needs of an event, and what the event means for the cycle it falls into.
 
 use serde::{Deserialize, Serialize};
+use touchstream_runtime::touchpoints::Touchpoints;
 use touchstream_schemas::event::ChatEvent;
+use touchstream_schemas::facts::FurtherValue;
 use touchstream_schemas::time::EventTime;
+
+use crate::measure::further::FurtherContext as _;
 
 /// What a conversation needs of an event (`ConversationPoint` in `schemas/avro/conversation_state.avsc`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,6 +29,8 @@ pub struct ConversationPoint {
     pub session_id: Option<String>,
     pub answer_id: Option<String>,
     pub is_reasked: bool,
+    #[serde(default)]
+    pub further: Vec<FurtherValue>,
 }
 
 /// What an event means for the cycle it falls into.
@@ -45,7 +51,7 @@ pub(super) enum Kind {
 impl ConversationPoint {
     /// The event's part in a conversation.
     #[must_use]
-    pub fn of(event: &ChatEvent<'_>) -> ConversationPoint {
+    pub fn of(event: &ChatEvent<'_>, touchpoints: &Touchpoints) -> ConversationPoint {
         let owned = |text: Option<&str>| text.map(str::to_owned);
         ConversationPoint {
             time: event.time,
@@ -65,6 +71,7 @@ impl ConversationPoint {
             session_id: owned(event.session_id),
             answer_id: owned(event.answer_id),
             is_reasked: event.reasked_field.is_some(),
+            further: event.further(touchpoints),
         }
     }
 

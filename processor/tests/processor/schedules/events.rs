@@ -169,7 +169,7 @@ fn checkout(random: &mut ChaCha8Rng, context: &Context, touchpoints: &Touchpoint
     }
 }
 
-fn conversation(random: &mut ChaCha8Rng, context: &Context, _touchpoints: &Touchpoints) -> Raw {
+fn conversation(random: &mut ChaCha8Rng, context: &Context, touchpoints: &Touchpoints) -> Raw {
     let mut event = crate::events::empty_chat();
     fill!(event, context);
     let conversation = format!("c{}", random.random_range(0..5));
@@ -200,7 +200,7 @@ fn conversation(random: &mut ChaCha8Rng, context: &Context, _touchpoints: &Touch
         family: Family::Chat,
         key: keys::join(&["t", keys::chat(&event)]),
         value: encode(Family::Chat, &event),
-        point: Some(Point::Conversation(conversation.clone(), ConversationPoint::of(&event))),
+        point: Some(Point::Conversation(conversation.clone(), ConversationPoint::of(&event, touchpoints))),
     }
 }
 

@@ -107,7 +107,8 @@ fn count_returns(
             let series = [&*one.touchpoint, &*one.channel, &*one.device];
             let series = SeriesKey::new("t", metric::SERVICE_QUALITY, "", series);
             let counts = ServiceCounts { returned: 1, ..ServiceCounts::default() };
-            deltas.count(&series, one.outcome_at.unwrap(), Counts::Service(counts), Sign::Plus);
+            let (further, at) = (&one.further, one.outcome_at.unwrap());
+            deltas.count_by(&series, further, at, Counts::Service(counts), Sign::Plus);
         }
     }
 }
