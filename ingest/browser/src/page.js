@@ -6,7 +6,7 @@ import { track } from './track.js'
 let current
 
 /** The path without what is likely an id or a person: /orders/81723 is /orders/:id. */
-const pathName = () => location.pathname.replace(/\/[^/]*(\d{4}|@|%40)[^/]*/g, '/:id')
+const pathName = () => location.pathname.replace(/\/[^/]*(\d{5}|[\da-f]{8}-|@|%40)[^/]*/gi, '/:id')
 
 /** Tells that a page is seen. */
 export const page = (name, data) => {

@@ -168,8 +168,9 @@ const leave = (isEnd) => {
   while (rest.length) {
     const [batch, body] = pack(rest)
     if (!navigator.sendBeacon(url(), body)) break
-    if (isHealthy || !batch[0].stored) settle(batch)
-    else unsure.push(...batch)
+    const kept = batch.filter((entry) => entry.stored && !isHealthy)
+    unsure.push(...kept)
+    settle(batch.filter((entry) => !kept.includes(entry)))
     rest = rest.slice(batch.length)
   }
   if (isEnd) unsure.forEach((entry) => { if (entry.stored) write(WAITING + entry.event.id, { event: entry.event, left: Date.now() }) })

@@ -106,7 +106,7 @@ export const looks = async () => {
   const pictures = `${run.output}/pictures`
   mkdirSync(pictures, { recursive: true })
   for (const [width, scheme, language] of [[390, 'light', 'de'], [390, 'dark', 'en'], [1440, 'light', 'en'], [1440, 'dark', 'de']]) {
-    const variant = `looks-${width}-${scheme}`
+    const variant = `looks-${width < 500 ? 'narrow' : 'wide'}-${scheme}`
     const visitor = await Visitor.come(variant, { head, context: { viewport: { width, height: 844 }, colorScheme: scheme, deviceScaleFactor: 2, reducedMotion: 'reduce' } })
     const { page } = visitor
     const picture = (name) => page.screenshot({ path: `${pictures}/${variant}-${name}.png` })
