@@ -27,12 +27,12 @@ enum Search {
 
 /// A person's words with control characters as spaces and personal data masked; the same text when there is neither.
 pub(crate) fn clean<'a>(text: &'a str, arena: &'a Bump) -> &'a str {
-    search(address::cut(without_controls(text, arena), arena), Search::Words, arena)
+    search(without_controls(text, arena), Search::Words, arena)
 }
 
 /// A name, of a step or a page, say, with the personal data masked that does not belong there.
 pub(crate) fn clean_name<'a>(text: &'a str, arena: &'a Bump) -> &'a str {
-    search(address::cut(text, arena), Search::Names, arena)
+    search(text, Search::Names, arena)
 }
 
 /// Whether an id holds an e-mail address or an IBAN: it names a person then, not a thing.
@@ -46,19 +46,19 @@ pub(crate) fn names_a_person(id: &str) -> bool {
     found.into_iter().any(|found| found.label != "[card]")
 }
 
-/// A quick look: most texts hold nothing at all.
+/// A quick look at every byte: most texts hold nothing at all, neither personal data nor the query of an address.
 fn may_hold_data(text: &str) -> bool {
     let (mut digits, mut at) = (0_usize, false);
     for byte in text.bytes() {
         // Digits of other scripts have several bytes, each of which is no ASCII.
         digits += usize::from(byte.is_ascii_digit() || byte >= 0x80);
-        at |= matches!(byte, b'@' | b'%' | b'[' | b'(' | 0xEF);
+        at |= matches!(byte, b'@' | b'%' | b'[' | b'(' | b'?' | b'#' | 0xEF);
     }
     digits >= FEWEST_DIGITS || at
 }
 
 fn search<'a>(text: &'a str, search: Search, arena: &'a Bump) -> &'a str {
-    if may_hold_data(text) { mask(text, search, arena) } else { text }
+    if may_hold_data(text) { mask(address::cut(text, arena), search, arena) } else { text }
 }
 
 fn without_controls<'a>(text: &'a str, arena: &'a Bump) -> &'a str {

@@ -154,6 +154,15 @@ fn mistakes_are_named_by_code_and_field() {
         (at(json!(NOW.0 + 600_001)), &["0 time_in_future time"]),
         (at(json!(NOW.0 + 600_000)), &[]),
         (
+            json!({"id":"1","type":"app.session_started","time":NOW.0 + 86_400_000,"sent_at":NOW.0 + 86_400_000 - 600_001}),
+            &["0 time_in_future time"],
+        ),
+        // An event of tomorrow that was sent today is a mistake, not a clock.
+        (
+            json!({"id":"1","type":"app.session_started","time":NOW.0 + 600_001,"sent_at":NOW.0}),
+            &["0 time_in_future time"],
+        ),
+        (
             json!({"id":"1","type":"app.session_started","context":{"consent":"analytics","member":"yes","seq":"1"}}),
             &["0 wrong_type context.consent", "0 wrong_type context.member", "0 wrong_type context.seq"],
         ),
@@ -195,6 +204,25 @@ fn what_is_valid_is_stored_with_defaults_and_exact_values() {
         (
             json!({"id":"1","type":"app.session_started","time":NOW.0 + 3_600_000,"sent_at":NOW.0 + 3_600_500}),
             json!({"time":NOW.0 - 500}),
+        ),
+        // The other way round: a clock that is fast by exactly the tolerance, and by more.
+        (
+            json!({"id":"1","type":"app.session_started","time":NOW.0 + 59_000,"sent_at":NOW.0 + 60_000}),
+            json!({"time":NOW.0 + 59_000}),
+        ),
+        (
+            json!({"id":"1","type":"app.session_started","time":NOW.0 + 59_000,"sent_at":NOW.0 + 60_001}),
+            json!({"time":NOW.0 - 1_001,"sent_at":NOW.0 + 60_001,"received_at":NOW.0}),
+        ),
+        // Without a time of its own an event is from now, whatever the sender's clock says.
+        (
+            json!({"id":"1","type":"app.session_started","sent_at":NOW.0 - 86_400_000}),
+            json!({"time":NOW.0,"original_time":null,"sent_at":NOW.0 - 86_400_000}),
+        ),
+        // Far in the future by its clock, but that clock says so itself.
+        (
+            json!({"id":"1","type":"app.session_started","time":NOW.0 + 86_400_000,"sent_at":NOW.0 + 86_400_000 - 600_000}),
+            json!({"time":NOW.0 + 600_000}),
         ),
         (
             json!({"id":"1","type":"chat.message","data":{"conversation_id":"c","sender":"agent","agent_id":"a-1"}}),

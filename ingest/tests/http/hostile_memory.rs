@@ -120,7 +120,8 @@ fn attack(address: &str, requests: &[Vec<u8>], stop: &AtomicBool, sent: &AtomicU
 #[test]
 fn attacks_cost_no_memory_and_honest_clients_hardly_time() {
     block_on(create_topics(&brokers(), "flat"));
-    let settings = "header_timeout_ms = 60_000\nbody_timeout_ms = 60_000\nidle_timeout_ms = 60_000\nmax_connections_per_address = 0";
+    // All come from one address: the attackers must not use up the honest client's patience.
+    let settings = "header_timeout_ms = 60_000\nbody_timeout_ms = 60_000\nidle_timeout_ms = 60_000\nmax_connections_per_address = 0\nauth_failures_per_min = 0";
     let ingest = Process::start(&brokers(), "flat", "a secret of the tests", settings);
     let requests = attacks();
     let (rounds, count, floor) =
@@ -155,12 +156,12 @@ fn attacks_cost_no_memory_and_honest_clients_hardly_time() {
             break;
         }
     }
-    println!("p99 of an honest client before and under attack: {seen:?}; best ratio {best:.2}");
+    eprintln!("p99 of an honest client before and under attack: {seen:?}; best ratio {best:.2}");
     let (before, during) = *seen.last().unwrap();
     assert!(during <= floor.max(before * 2), "p99 before and under attack: {seen:?}");
 
     let peak = ingest.memory_mib("VmHWM");
-    println!("memory at most: {honest_memory} MiB under honest load, {peak} MiB under attack");
+    eprintln!("memory at most: {honest_memory} MiB under honest load, {peak} MiB under attack");
     assert!(peak <= honest_memory + GROWTH_MIB, "{honest_memory} MiB became {peak} MiB");
     wait_for("the attackers' connections to be closed", || ingest.descriptors() <= idle_descriptors + 5);
     assert_eq!(

@@ -83,7 +83,7 @@ fn odd_json_is_an_answer_never_an_error_of_ours() {
             "deep beside events",
             format!("[{EVENT},{}]", with(&format!(r#""a":{}"#, nested(5_000)))),
             400,
-            "invalid_json",
+            "too_deep",
         ),
         ("unclosed", "[".repeat(500_000), 400, "invalid_json"),
         ("many keys", with(&keys(60_000 / 10)), 422, "too_many_fields"),
