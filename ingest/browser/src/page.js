@@ -29,6 +29,8 @@ const watchPages = () => {
     }
     addEventListener('popstate', changed)
   }
+  // Back to a page that the browser has kept whole: seen again.
+  addEventListener('pageshow', guarded(({ persisted }) => { if (persisted) page() }))
   page()
 }
 

@@ -24,6 +24,8 @@ export const offline = async () => {
     await visitor.click('interact', 'interact', 'interact', 'interact', 'interact')
     interactions(variant, 'm', 5)
     await until('five waiting events', async () => (await visitor.status()).waiting === 5)
+    await visitor.page.evaluate(() => touchstream('flush'))
+    await until('another turn', () => visitor.page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 50, true))))
     assert.equal(visitor.requests, before, 'nothing is tried while offline')
     await visitor.context.setOffline(false)
     await visitor.settled()

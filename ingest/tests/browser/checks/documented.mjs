@@ -50,6 +50,12 @@ export const calls = async () => {
     }
     await visitor.settled()
   }
+  await visitor.page.evaluate(() => touchstream('ask', { target: 'main', open: true, metric: 'csat', language: 'en' }))
+  const inline = visitor.page.locator('main > .touchstream-feedback')
+  assert.equal(await inline.evaluate((one) => getComputedStyle(one).position), 'static')
+  await inline.getByRole('radio', { name: '4' }).check()
+  await inline.getByRole('button', { name: 'Send' }).click()
+  await visitor.settled()
   const types = new Set(visitor.events.map((event) => event.type))
   for (const type of ['checkout.started', 'checkout.step', 'checkout.friction', 'checkout.abandoned', 'checkout.completed', 'chat.started', 'app.task', 'feedback.answered', 'feedback.shown', 'feedback.dismissed']) {
     assert.ok(types.has(type), type)

@@ -118,9 +118,9 @@ export class Visitor {
       visitor.events.push(...events)
       visitor.sent.push(...events.map((event) => event.id))
     })
-    // While the files are worked on: those on disk instead of those that were compiled in.
+    // While the files are worked on, FRESH=FOLDER: those on disk instead of those that were compiled in.
     if (process.env.FRESH) for (const name of ['touchstream', 'touchstream-widget']) {
-      await visitor.context.route(`**/${name}.js`, (route) => route.fulfill({ path: `${run.sources}/browser/${name}.min.js`, headers: { 'access-control-allow-origin': '*' }, contentType: 'text/javascript' }))
+      await visitor.context.route(`**/${name}.js`, (route) => route.fulfill({ path: `${process.env.FRESH}/${name}.min.js`, headers: { 'access-control-allow-origin': '*' }, contentType: 'text/javascript' }))
     }
     if (delayFile) await visitor.context.route('**/touchstream.js', async (route) => {
       await new Promise((resolve) => setTimeout(resolve, delayFile))

@@ -21,6 +21,23 @@ export const singlePage = async () => {
   }
 }
 
+/** Back to a page that the browser kept whole: it is seen again, and goes on sending. Playwright switches that cache off: only its events. */
+export const backAgain = async () => {
+  const visitor = await Visitor.come('back')
+  const go = (event) => visitor.page.evaluate((event) => { dispatchEvent(new PageTransitionEvent(event, { persisted: true })) }, event)
+  await visitor.click('interact')
+  await go('pagehide')
+  assert.equal((await visitor.status()).waiting, 0, 'a beacon took what waited')
+  await visitor.click('interact')
+  await visitor.page.evaluate(() => touchstream('flush'))
+  assert.equal((await visitor.status()).waiting, 1)
+  assert.ok(!visitor.events.some((event) => event.data.name === 'm-2'), 'a page that goes sends no more')
+  await go('pageshow')
+  expect('back', view('back', 'home'), 'app.interaction m-1', 'app.interaction m-2', view('back', 'home'))
+  await visitor.settled()
+  await visitor.leave()
+}
+
 /** Loading time and status as app.response; errors by kind, when asked for. */
 export const timingAndErrors = async () => {
   const visitor = await Visitor.come('timing', { attributes: 'data-errors data-pages="off" data-touchpoint="shop" data-app-version="5.2"' })
