@@ -4,14 +4,15 @@
 //! Promise: an event counts as durable only by its own delivery report, or by the sync of the [`crate::spool`]; whatever is uncertain
 //! when the deadline passes is reported for retry.
 
+mod gate;
+
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
-use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message};
-use rdkafka::producer::{BaseRecord, Producer, ProducerContext, PurgeConfig, ThreadedProducer};
+use rdkafka::producer::{Producer, ProducerContext, PurgeConfig};
 use rdkafka::{ClientConfig, ClientContext};
 use tokio::sync::Notify;
 use touchstream_runtime::kafka::Reasons;
@@ -19,6 +20,7 @@ use touchstream_schemas::event::Family;
 use touchstream_schemas::time::EventTime;
 use touchstream_schemas::topics::Topics;
 
+use self::gate::{Carried, Gate, Sending};
 use crate::spool::{Group, Record, Report, Shared};
 
 /// Fate of the events of one request.
@@ -101,6 +103,7 @@ pub(crate) enum Ticket {
 #[derive(Debug, Default)]
 pub(crate) struct Deliveries {
     spool: Option<Arc<Shared>>,
+    gate: Gate,
     last_logged: AtomicI64,
     reasons: Reasons,
 }
@@ -163,10 +166,18 @@ impl ClientContext for Deliveries {
 }
 
 impl ProducerContext for Deliveries {
-    type DeliveryOpaque = Box<Ticket>;
+    type DeliveryOpaque = Box<Carried>;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, ticket: Box<Ticket>) {
-        match *ticket {
+    fn delivery(&self, result: &DeliveryResult<'_>, carried: Box<Carried>) {
+        let lane = carried.lane;
+        self.tell(result, carried.ticket);
+        self.gate.reported(lane);
+    }
+}
+
+impl Deliveries {
+    fn tell(&self, result: &DeliveryResult<'_>, ticket: Ticket) {
+        match ticket {
             Ticket::Event { receipt, entry, family } => match result {
                 Ok(_) => receipt.settle(entry, true),
                 Err((error, message)) => self.give_back(receipt, entry, family, error, message),
@@ -191,18 +202,32 @@ impl ProducerContext for Deliveries {
     }
 }
 
+impl Deliveries {
+    /// The producer will never take this message.
+    fn refuse(&self, ticket: Ticket) {
+        match ticket {
+            Ticket::Event { receipt, entry, .. } => receipt.settle(entry, false),
+            Ticket::Spooled { number } => {
+                if let Some(spool) = &self.spool {
+                    spool.report(Report { number, is_delivered: false });
+                }
+            }
+            Ticket::Quality { failed } => failed.store(true, Ordering::Release),
+        }
+    }
+}
+
 fn is_purge(error: &KafkaError) -> bool {
     let codes = [RDKafkaErrorCode::PurgeQueue, RDKafkaErrorCode::PurgeInflight];
     error.rdkafka_error_code().is_some_and(|code| codes.contains(&code))
 }
-
-type Sending = ThreadedProducer<Deliveries>;
 
 /// Sends to the raw topics and the topic of data quality.
 pub(crate) struct Publisher {
     /// Replaced when the spool takes over. Reading is shared and lasts as long as one request sends.
     producer: RwLock<Arc<Sending>>,
     config: ClientConfig,
+    hold_while_sending: bool,
     spool: Option<Arc<Shared>>,
     raw: [String; 4],
     quality: String,
@@ -242,8 +267,7 @@ impl DirectSender<'_> {
     ) -> Result<(), NotQueued> {
         receipt.expect(1);
         let ticket = Ticket::Event { receipt: Arc::clone(receipt), entry, family };
-        let sent = send(&self.producer, &self.publisher.raw[family as usize], key, payload, ticket);
-        sent.inspect_err(|NotQueued| receipt.one_less())
+        self.producer.send(family, key, payload, ticket).inspect_err(|NotQueued| receipt.one_less())
     }
 
     /// Queues events of a group in order, as many as there is room for; how many.
@@ -258,8 +282,7 @@ impl DirectSender<'_> {
 
     /// Queues an event of the spool.
     pub(crate) fn send_spooled(&self, record: &Record<'_>, number: u64) -> Result<(), NotQueued> {
-        let topic = &self.publisher.raw[record.family as usize];
-        send(&self.producer, topic, record.key, record.payload, Ticket::Spooled { number })
+        self.producer.send(record.family, record.key, record.payload, Ticket::Spooled { number })
     }
 }
 
@@ -269,16 +292,17 @@ pub(crate) struct ReplacedProducer(Arc<Sending>);
 impl ReplacedProducer {
     /// Takes everything out of it; blocks until each message was reported.
     pub(crate) fn empty(&self) {
-        let producer = &self.0;
+        let (sending, producer) = (&self.0, self.0.producer());
         let begun = Instant::now();
         let mut warned = false;
         loop {
+            sending.release_all();
             producer.purge(PurgeConfig::default().queue().inflight());
             let until = Instant::now() + Duration::from_millis(500);
-            while producer.in_flight_count() > 0 && Instant::now() < until {
+            while sending.unreported() > 0 && Instant::now() < until {
                 std::thread::sleep(Duration::from_millis(1));
             }
-            let left = producer.in_flight_count();
+            let left = sending.unreported();
             if left == 0 {
                 return;
             }
@@ -316,13 +340,16 @@ impl Publisher {
     pub(crate) fn new(
         config: ClientConfig,
         topics: &Topics,
+        hold_while_sending: bool,
         spool: Option<Arc<Shared>>,
     ) -> Result<Publisher, KafkaError> {
+        let raw = Family::ALL.map(|family| topics.raw(family));
         Ok(Publisher {
-            producer: RwLock::new(Arc::new(new_producer(&config, spool.as_ref())?)),
+            producer: RwLock::new(Arc::new(new_producer(&config, &raw, hold_while_sending, spool.as_ref())?)),
             config,
+            hold_while_sending,
             spool,
-            raw: Family::ALL.map(|family| topics.raw(family)),
+            raw,
             quality: topics.quality(),
         })
     }
@@ -335,7 +362,7 @@ impl Publisher {
 
     /// Puts a new producer in the place of the old one; `meanwhile` runs while nobody can send.
     pub(crate) fn replace(&self, meanwhile: impl FnOnce()) -> Result<ReplacedProducer, KafkaError> {
-        let new = Arc::new(new_producer(&self.config, self.spool.as_ref())?);
+        let new = Arc::new(new_producer(&self.config, &self.raw, self.hold_while_sending, self.spool.as_ref())?);
         let mut producer = self.producer.write().unwrap_or_else(PoisonError::into_inner);
         meanwhile();
         Ok(ReplacedProducer(std::mem::replace(&mut *producer, new)))
@@ -354,8 +381,7 @@ impl Publisher {
             let record = Record::parse_body(body).expect("it was written by this process");
             let ticket =
                 Ticket::Event { receipt: Arc::clone(&group.receipt), entry: *entry, family: record.family };
-            let topic = &self.raw[record.family as usize];
-            if send(producer, topic, record.key, record.payload, ticket).is_err() {
+            if producer.send(record.family, record.key, record.payload, ticket).is_err() {
                 break;
             }
             sent += 1;
@@ -375,7 +401,7 @@ impl Publisher {
             return Err(NotQueued);
         }
         let ticket = Ticket::Quality { failed: Arc::clone(failed) };
-        send(&sender.producer, &self.quality, key.as_bytes(), payload, ticket)
+        sender.producer.send_beside(&self.quality, key.as_bytes(), payload, ticket)
     }
 
     fn current(&self) -> Arc<Sending> {
@@ -384,13 +410,25 @@ impl Publisher {
 
     /// Waits until nothing is on its way, at most `timeout`; blocks.
     pub(crate) fn flush(&self, timeout: Duration) -> Result<(), KafkaError> {
-        self.current().flush(timeout)
+        let sending = self.current();
+        let begun = Instant::now();
+        loop {
+            sending.release_all();
+            sending.producer().flush(timeout.saturating_sub(begun.elapsed()))?;
+            if sending.unreported() == 0 {
+                return Ok(());
+            }
+            if begun.elapsed() >= timeout {
+                return Err(KafkaError::Flush(RDKafkaErrorCode::OperationTimedOut));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// The first topic that Kafka does not have, if it answers within `timeout`, else why it does not; blocks.
     pub(crate) fn missing_topic(&self, timeout: Duration) -> Result<Option<&str>, String> {
         let producer = self.current();
-        let (client, reasons) = (producer.client(), &producer.context().reasons);
+        let (client, reasons) = (producer.producer().client(), &producer.producer().context().reasons);
         for topic in self.raw.iter().chain([&self.quality]) {
             let metadata =
                 client.fetch_metadata(Some(topic), timeout).map_err(|error| reasons.explain(&error))?;
@@ -403,18 +441,13 @@ impl Publisher {
     }
 }
 
-fn new_producer(config: &ClientConfig, spool: Option<&Arc<Shared>>) -> Result<Sending, KafkaError> {
-    let deliveries = Deliveries { spool: spool.cloned(), ..Deliveries::default() };
-    ThreadedProducer::from_config_and_context(config, deliveries)
-}
-
-fn send(
-    producer: &Sending,
-    topic: &str,
-    key: &[u8],
-    payload: &[u8],
-    ticket: Ticket,
-) -> Result<(), NotQueued> {
-    let record = BaseRecord::with_opaque_to(topic, Box::new(ticket)).key(key).payload(payload);
-    producer.send(record).map_err(|_| NotQueued)
+fn new_producer(
+    config: &ClientConfig,
+    raw: &[String; 4],
+    hold_while_sending: bool,
+    spool: Option<&Arc<Shared>>,
+) -> Result<Sending, KafkaError> {
+    let deliveries =
+        Deliveries { spool: spool.cloned(), gate: Gate::new(raw.clone(), hold_while_sending), ..Deliveries::default() };
+    Sending::new(config, deliveries)
 }

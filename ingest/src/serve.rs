@@ -208,12 +208,14 @@ fn publisher(
     // messages that nobody waits for. Longer would only make more duplicates.
     let message_timeout = (options.ack_timeout_ms.saturating_sub(500)).max(options.ack_timeout_ms / 2).max(1);
     // With a spool nothing times out one by one: what is given up is given up as a whole, so that nothing is overtaken.
-    let message_timeout = if spool.is_some() { 0 } else { message_timeout.max(options.linger_ms + 1) };
+    let linger = Duration::try_from_secs_f64(options.linger_ms / 1e3).unwrap_or_default();
+    let message_timeout =
+        if spool.is_some() { 0 } else { u128::from(message_timeout).max(linger.as_millis() + 1) };
     config
         .set("linger.ms", options.linger_ms.to_string())
         .set("message.timeout.ms", message_timeout.to_string())
         .set("queue.buffering.max.kbytes", (options.queue_bytes / 1_024).max(1).to_string());
-    Ok(Publisher::new(config, topics, spool.map(OpenSpool::shared))?)
+    Ok(Publisher::new(config, topics, options.hold_while_sending, spool.map(OpenSpool::shared))?)
 }
 
 struct Framings {

@@ -105,7 +105,8 @@ section! {
         idle_timeout_ms: u64,
         max_connections: usize,
         ack_timeout_ms: u64,
-        linger_ms: u64,
+        linger_ms: f64,
+        hold_while_sending: bool,
         queue_bytes: usize,
         spool_dir: String,
         spool_bytes: u64,
@@ -143,6 +144,12 @@ section! {
         lateness_days: i64,
         refresh_ms: i64,
         touchpoints_file: String,
+        max_touchpoints: usize,
+        max_channels: usize,
+        max_devices: usize,
+        max_names: usize,
+        max_values: usize,
+        max_series: usize,
     }
 }
 
