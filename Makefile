@@ -53,3 +53,14 @@ chaos-ingest: ## Never a false 202: 500,000 events while Kafka and ingest are ki
 
 hostile: ## Every attack at once on ingest: memory flat, an honest client's p99 within twice its normal, without a floor
 	HOSTILE_STRICT=1 $(CARGO) test --release --locked -p touchstream-ingest --test http attacks_cost -- --nocapture
+
+bench-processor: ## The processor beside Kafka Streams and a bare loop, its state and latency: docs/results/2026-11-22-processor-speed.md
+	$(CARGO) bench --locked --bench processor
+
+bench-ingest: build ## How fast ingest is, beside a bare handler, in 5 minutes: docs/results/2026-11-22-ingest-speed.md
+	@command -v wrk >/dev/null || apt-get install -y -q --no-install-recommends wrk
+	BENCH_PAGE=$(CURDIR)/docs/results/2026-11-22-ingest-speed.md $(CARGO) bench --locked --bench ingest
+
+FUZZ_SECONDS ?= 120
+fuzz: ## Fuzz everything that reads bytes from outside, FUZZ_SECONDS=120 each
+	FUZZ_SECONDS=$(FUZZ_SECONDS) ./scripts/fuzz

@@ -13,6 +13,9 @@ mod catalogue;
 mod cors;
 mod dialect;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod keys;
 mod limit;
 mod listen;
