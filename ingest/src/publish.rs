@@ -362,7 +362,8 @@ impl Publisher {
 
     /// Puts a new producer in the place of the old one; `meanwhile` runs while nobody can send.
     pub(crate) fn replace(&self, meanwhile: impl FnOnce()) -> Result<ReplacedProducer, KafkaError> {
-        let new = Arc::new(new_producer(&self.config, &self.raw, self.hold_while_sending, self.spool.as_ref())?);
+        let new =
+            Arc::new(new_producer(&self.config, &self.raw, self.hold_while_sending, self.spool.as_ref())?);
         let mut producer = self.producer.write().unwrap_or_else(PoisonError::into_inner);
         meanwhile();
         Ok(ReplacedProducer(std::mem::replace(&mut *producer, new)))
@@ -447,7 +448,10 @@ fn new_producer(
     hold_while_sending: bool,
     spool: Option<&Arc<Shared>>,
 ) -> Result<Sending, KafkaError> {
-    let deliveries =
-        Deliveries { spool: spool.cloned(), gate: Gate::new(raw.clone(), hold_while_sending), ..Deliveries::default() };
+    let deliveries = Deliveries {
+        spool: spool.cloned(),
+        gate: Gate::new(raw.clone(), hold_while_sending),
+        ..Deliveries::default()
+    };
     Sending::new(config, deliveries)
 }

@@ -6,6 +6,7 @@ mod contract;
 mod dialects;
 mod docs;
 mod harness;
+mod holding;
 mod hostile;
 mod hostile_memory;
 mod hostile_requests;

@@ -151,10 +151,10 @@ impl Bench<'_> {
     fn warm_up(&mut self) {
         let run = self.next_run();
         let address = self.ours.address.clone();
-        wrk(&address, &self.single_file, 64, Duration::from_secs(3), run);
+        wrk(&address, &self.single_file, 256, Duration::from_secs(5), run);
         for index in 0..self.bares.len() {
             let (run, address) = (self.next_run(), self.bares[index].1.address.clone());
-            wrk(&address, &self.single_file, 64, Duration::from_secs(1), run);
+            wrk(&address, &self.single_file, 256, Duration::from_secs(2), run);
         }
     }
 

@@ -23,7 +23,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A server under load.
 #[derive(Debug)]
 pub(crate) struct Server {
-    pub(crate) name: String,
     pub(crate) address: String,
     process: OwnedProcess,
 }
@@ -89,7 +88,7 @@ fn start(name: &str, program: PathBuf, arguments: &[OsString], address: String, 
         assert!(process.status().is_none(), "{name} ended:\n{}", process.last_lines(20).join("\n"));
         TcpStream::connect(&address).is_ok()
     });
-    Server { name: name.to_owned(), address, process }
+    Server { address, process }
 }
 
 fn wait_for(what: &str, condition: impl Fn() -> bool) {
