@@ -10,8 +10,10 @@
 pub mod cells;
 pub mod contacts;
 mod error;
+mod hash;
 pub mod measure;
 mod metrics;
+mod partitions;
 pub mod roll_up;
 pub mod series;
 mod serve;

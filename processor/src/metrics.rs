@@ -84,8 +84,10 @@ impl Metrics {
         })
     }
 
-    pub(crate) fn event(&self, family: Family) {
-        self.events.with_label_values(&[family.name()]).inc();
+    pub(crate) fn events(&self, family: Family, count: u64) {
+        if count > 0 {
+            self.events.with_label_values(&[family.name()]).inc_by(count);
+        }
     }
 
     pub(crate) fn late(&self, family: Family) {

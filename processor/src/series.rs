@@ -1,9 +1,13 @@
 //! Series: what a number is about. One per (tenant, metric, detail, touchpoint, channel, device), and one more per value of each
 //! further dimension.
 
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use touchstream_schemas::keys;
+
+use crate::hash::Quick;
 
 /// Touchpoint, channel and device.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -40,6 +44,30 @@ pub struct SeriesKey {
     pub further: Option<Further>,
 }
 
+/// Texts that a thread remembers, at most; beyond it forgets all and begins anew.
+const INTERNED: usize = 20_000;
+
+thread_local! {
+    /// Every event names a series, and most name one that was named before: its parts are shared instead of made again.
+    static NAMES: RefCell<HashSet<Arc<str>, Quick>> = RefCell::default();
+}
+
+fn intern<const N: usize>(texts: [&str; N]) -> [Arc<str>; N] {
+    NAMES.with_borrow_mut(|names| {
+        if names.len() > INTERNED {
+            names.clear();
+        }
+        texts.map(|text| match names.get(text) {
+            Some(known) => known.clone(),
+            None => {
+                let shared: Arc<str> = text.into();
+                names.insert(shared.clone());
+                shared
+            }
+        })
+    })
+}
+
 impl SeriesKey {
     /// The series of a metric and detail at one touchpoint, channel and device, given in this order.
     #[must_use]
@@ -49,15 +77,13 @@ impl SeriesKey {
         detail: &str,
         [touchpoint, channel, device]: [&str; 3],
     ) -> SeriesKey {
+        let [tenant, metric, detail, touchpoint, channel, device] =
+            intern([tenant, metric, detail, touchpoint, channel, device]);
         SeriesKey {
-            tenant: tenant.into(),
-            metric: metric.into(),
-            detail: detail.into(),
-            dimensions: Dimensions {
-                touchpoint: touchpoint.into(),
-                channel: channel.into(),
-                device: device.into(),
-            },
+            tenant,
+            metric,
+            detail,
+            dimensions: Dimensions { touchpoint, channel, device },
             further: None,
         }
     }

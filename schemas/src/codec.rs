@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_avro_fast::ser::SerializerConfig;
 
 use crate::avro::AvroSchema;
+use crate::event::Event;
+use crate::positional::Reader;
 use crate::registry::{RegistryError, SchemaRegistry};
 
 /// First bytes of single-object encoding.
@@ -259,6 +261,25 @@ impl Decoder {
             return Err(DecodeError::TrailingBytes { schema: writer.name().to_owned() });
         }
         Ok(value)
+    }
+
+    /// Reads one event, quickly where it was written by this release.
+    ///
+    /// # Errors
+    /// As [`Decoder::decode`].
+    pub fn decode_event<'b, T: Event<'b>>(&self, bytes: &'b [u8]) -> Result<T, DecodeError> {
+        if let Some((header, body)) = bytes.split_first_chunk::<10>()
+            && header[..2] == SINGLE_OBJECT
+            && header[2..] == crate::avro::of_family(T::FAMILY).fingerprint()
+        {
+            let mut reader = Reader::new(body);
+            if let Some(event) = T::read(&mut reader)
+                && reader.is_at_end()
+            {
+                return Ok(event);
+            }
+        }
+        self.decode(bytes)
     }
 
     fn writer_of<'b>(&self, bytes: &'b [u8]) -> Result<(&Writer, &'b [u8]), DecodeError> {

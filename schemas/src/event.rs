@@ -10,6 +10,7 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::money::Money;
+use crate::positional::Reader;
 use crate::time::EventTime;
 
 /// The four families, each with a raw topic of its own.
@@ -89,9 +90,18 @@ impl<'de: 'a, 'a> Deserialize<'de> for StringMap<'a> {
     }
 }
 
+/// An event of one family.
+pub trait Event<'a>: Deserialize<'a> {
+    /// The family.
+    const FAMILY: Family;
+
+    /// Reads the fields in the order of this release's schema; `None` leaves it to the general decoder.
+    fn read(reader: &mut Reader<'a>) -> Option<Self>;
+}
+
 /// Declares an event struct: the envelope that all families share, then the family's own fields.
 macro_rules! event {
-    ($(#[$doc:meta])* $name:ident { $($field:ident : $kind:ty,)* }) => {
+    ($(#[$doc:meta])* $name:ident of $family:expr => { $($field:ident : $kind:ty,)* }) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
         #[expect(missing_docs, reason = "every field's doc stands in its .avsc, which a test compares with this struct")]
@@ -130,12 +140,52 @@ macro_rules! event {
             pub extra: StringMap<'a>,
             $(pub $field: $kind,)*
         }
+
+        impl<'a> Event<'a> for $name<'a> {
+            const FAMILY: Family = $family;
+
+            fn read(reader: &mut Reader<'a>) -> Option<$name<'a>> {
+                // Fields are read in the order in which they stand here, which is that of the schema.
+                Some($name {
+                    tenant: reader.field()?,
+                    source: reader.field()?,
+                    id: reader.field()?,
+                    event_type: reader.field()?,
+                    time: reader.field()?,
+                    original_time: reader.field()?,
+                    sent_at: reader.field()?,
+                    received_at: reader.field()?,
+                    customer_id: reader.field()?,
+                    anonymous_id: reader.field()?,
+                    session_id: reader.field()?,
+                    account_id: reader.field()?,
+                    seq: reader.field()?,
+                    touchpoint: reader.field()?,
+                    channel: reader.field()?,
+                    device: reader.field()?,
+                    mode: reader.field()?,
+                    persona: reader.field()?,
+                    member: reader.field()?,
+                    locale: reader.field()?,
+                    app_version: reader.field()?,
+                    variant: reader.field()?,
+                    campaign: reader.field()?,
+                    referrer: reader.field()?,
+                    preferred_channel: reader.field()?,
+                    stage: reader.field()?,
+                    consent: reader.field()?,
+                    traffic: reader.field()?,
+                    extra: reader.field()?,
+                    $($field: reader.field()?,)*
+                })
+            }
+        }
     };
 }
 
 event! {
     /// An event of the checkout family.
-    CheckoutEvent {
+    CheckoutEvent of Family::Checkout => {
         checkout_id: Option<&'a str>, cart_id: Option<&'a str>, order_id: Option<&'a str>,
         step: Option<&'a str>, step_index: Option<i32>, action: Option<&'a str>, error: Option<&'a str>,
         extra_cost: Option<Money>, shipping_tier: Option<&'a str>, payment_type: Option<&'a str>,
@@ -146,7 +196,7 @@ event! {
 
 event! {
     /// An event of a service conversation.
-    ChatEvent {
+    ChatEvent of Family::Chat => {
         conversation_id: &'a str, case_id: Option<&'a str>, topic: Option<&'a str>, initiator: Option<&'a str>,
         message_id: Option<&'a str>, sender: Option<&'a str>, public: Option<bool>, fallback: Option<bool>,
         answer_id: Option<&'a str>, reasked_field: Option<&'a str>, agent_id: Option<&'a str>,
@@ -157,7 +207,7 @@ event! {
 
 event! {
     /// An event of the feedback family.
-    FeedbackEvent {
+    FeedbackEvent of Family::Feedback => {
         survey_id: Option<&'a str>, submission_id: Option<&'a str>, story_id: Option<&'a str>, scene: Option<i32>,
         metric: Option<&'a str>, score: Option<i32>, scale_min: Option<i32>, scale_max: Option<i32>,
         choice: Option<&'a str>, question_id: Option<&'a str>, driver: Option<&'a str>,
@@ -169,7 +219,7 @@ event! {
 
 event! {
     /// An event of the app family.
-    AppEvent {
+    AppEvent of Family::App => {
         name: Option<&'a str>, duration_ms: Option<i64>, status: Option<i32>, result: Option<&'a str>,
         code: Option<&'a str>, fatal: Option<bool>, action: Option<&'a str>, order_id: Option<&'a str>,
         state: Option<&'a str>, due_at: Option<EventTime>, kind: Option<&'a str>, notice_status: Option<&'a str>,

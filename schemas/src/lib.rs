@@ -19,6 +19,7 @@ pub mod log_buckets;
 pub mod minutes;
 pub mod money;
 pub mod panes;
+pub mod positional;
 pub mod quality;
 pub mod registry;
 pub mod rejected;

@@ -8,6 +8,7 @@ use touchstream_schemas::panes::{NowCount, Pane};
 use touchstream_schemas::time::EventTime;
 
 use crate::cells::{Cell, Counts, NO_POSITION, StepKey};
+use crate::hash::Quick;
 use crate::series::SeriesKey;
 
 /// Adds a fact's numbers or takes them back.
@@ -27,7 +28,7 @@ struct SeriesDelta {
 
 /// Changes that no pane carries yet.
 #[derive(Debug, Default)]
-pub struct Deltas(HashMap<SeriesKey, SeriesDelta>);
+pub struct Deltas(HashMap<SeriesKey, SeriesDelta, Quick>);
 
 impl Deltas {
     /// `counts` happened, or did not happen after all, at `time`.

@@ -15,6 +15,7 @@ use touchstream_schemas::time::{EventTime, Millis};
 use super::deltas::{Deltas, Sign};
 use super::further::FurtherContext as _;
 use super::journeys::{Evaluation, Rules};
+use super::packed::{Packer, Unpacker};
 use super::score::classed;
 use crate::cells::Counts;
 use crate::series::SeriesKey;
@@ -138,6 +139,23 @@ impl Rules for FeedbackRules {
             }
         }
         Evaluation { facts, deadline: None, repeated_transactions: 0 }
+    }
+
+    fn pack(point: &Feedback, packer: &mut Packer) {
+        match point {
+            Feedback::Answer(answer) => {
+                packer.put(&true);
+                packer.put(answer);
+            }
+            Feedback::Shown(shown) => {
+                packer.put(&false);
+                packer.put(shown);
+            }
+        }
+    }
+
+    fn unpack(unpacker: &mut Unpacker<'_>) -> Feedback {
+        if unpacker.take() { Feedback::Answer(unpacker.take()) } else { Feedback::Shown(unpacker.take()) }
     }
 
     fn same(one: &Feedback, other: &Feedback) -> bool {

@@ -2,16 +2,23 @@
 //! are a pure function of that set of events and of the watermark, so they never depend on how the events arrived.
 //!
 //! Every change recomputes the facts of one journey and sends out the difference: changed facts as upserts, vanished ones as deleted,
-//! numbers as deltas. What was sent out last is part of the state, so that the numbers that are taken back are
-//! exactly the numbers that were added, whatever release or configuration added them.
+//! numbers as deltas.
+//!
+//! A journey that rests is its packed events and nothing else: the facts that were sent out last are those that its events make
+//! at the watermark up to which timers were served. Where a release or configuration made other facts (the changelog tells), they
+//! are kept, so that the numbers that are taken back are exactly the numbers that were added.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod shelf;
+
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 use std::sync::Arc;
 
 use touchstream_schemas::time::{EventTime, Millis};
 
 use super::deltas::{Deltas, Sign};
+use super::packed::{Packer, Unpacker};
+use shelf::{Place, Shelf};
 
 /// Events that one journey counts, at most. An honest one has a few dozen; without a bound one key could fill the memory and make a
 /// changelog record that Kafka refuses. Which events are left out depends on their arrival; they are counted, and in their raw table.
@@ -44,6 +51,10 @@ pub trait Rules: Debug {
     fn contribute(fact: &Self::Fact, sign: Sign, deltas: &mut Deltas);
     /// Adds what is open now because of the fact, or takes it back.
     fn contribute_now(fact: &Self::Fact, sign: Sign, deltas: &mut Deltas);
+    /// Packs one point.
+    fn pack(point: &Self::Point, packer: &mut Packer);
+    /// Unpacks one point.
+    fn unpack(unpacker: &mut Unpacker<'_>) -> Self::Point;
 }
 
 /// Facts, and when they may change without a further event.
@@ -75,14 +86,6 @@ pub struct Journey<Point, Fact> {
     pub revision: i64,
 }
 
-#[derive(Debug)]
-struct Held<R: Rules> {
-    journey: Journey<R::Point, R::Fact>,
-    /// `None` until a restored journey was evaluated again: what it counted before was sent out before.
-    repeated_transactions: Option<i64>,
-    timer: EventTime,
-}
-
 /// What a change of journeys leads to; the caller encodes and sends it.
 pub trait Outcome<R: Rules> {
     /// Error of sending.
@@ -93,28 +96,43 @@ pub trait Outcome<R: Rules> {
     fn state(&mut self, key: &str, journey: Option<&Journey<R::Point, R::Fact>>) -> Result<(), Self::Error>;
 }
 
+/// A journey while it changes.
+#[derive(Debug)]
+struct Touched<R: Rules> {
+    points: Vec<R::Point>,
+    sent: Vec<R::Fact>,
+    repeated_transactions: i64,
+}
+
 /// All journeys of one partition.
 #[derive(Debug)]
 pub struct Journeys<R: Rules> {
     rules: Arc<R>,
     keep: Millis,
-    held: HashMap<Arc<str>, Held<R>>,
-    timers: BTreeSet<(EventTime, Arc<str>)>,
-    changed: BTreeSet<Arc<str>>,
+    shelf: Shelf,
+    /// Journeys with new events, in the order in which they were touched.
+    touched: Vec<(Place, Touched<R>)>,
+    /// Facts as sent out where they are not what the events make now.
+    unlike: HashMap<Place, Vec<R::Fact>>,
+    /// Every timer up to here was served.
+    served: EventTime,
+    packer: Packer,
     /// Repeated transactions found (or found not to be any) since last asked, by tenant.
     repeated_transactions: BTreeMap<String, i64>,
 }
 
 impl<R: Rules> Journeys<R> {
-    /// No journeys yet. They are forgotten `keep` after their last event.
+    /// No journeys yet. They are forgotten `keep` after their last event; timers were served up to `served`.
     #[must_use]
-    pub fn new(rules: Arc<R>, keep: Millis) -> Journeys<R> {
+    pub fn new(rules: Arc<R>, keep: Millis, served: EventTime) -> Journeys<R> {
         Journeys {
             rules,
             keep,
-            held: HashMap::new(),
-            timers: BTreeSet::new(),
-            changed: BTreeSet::new(),
+            shelf: Shelf::default(),
+            touched: Vec::new(),
+            unlike: HashMap::new(),
+            served,
+            packer: Packer::default(),
             repeated_transactions: BTreeMap::new(),
         }
     }
@@ -122,13 +140,13 @@ impl<R: Rules> Journeys<R> {
     /// Number of journeys held.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.held.len()
+        self.shelf.len()
     }
 
     /// Whether no journey is held.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.held.is_empty()
+        self.len() == 0
     }
 
     /// Repeated transactions found (or found not to be any) since last asked, by tenant.
@@ -138,39 +156,51 @@ impl<R: Rules> Journeys<R> {
 
     /// Takes a journey back from the changelog, or forgets it.
     pub fn restore(&mut self, key: &str, journey: Option<Journey<R::Point, R::Fact>>) {
-        let key: Arc<str> = key.into();
-        if let Some(old) = self.held.remove(&key) {
-            self.timers.remove(&(old.timer, key.clone()));
-        }
-        if let Some(journey) = journey {
-            // Due at once: the first tick evaluates it and sets its real timer.
-            self.timers.insert((EventTime::MIN, key.clone()));
-            self.held.insert(key, Held { journey, repeated_transactions: None, timer: EventTime::MIN });
-        }
+        let Some(journey) = journey else {
+            if let Some(place) = self.shelf.find(key) {
+                self.unlike.remove(&place);
+                self.shelf.remove(place);
+            }
+            return;
+        };
+        let place = self.shelf.find_or_add(key);
+        let evaluation = evaluate(&*self.rules, key, &journey.points, self.served);
+        self.shelf.get_mut(place).revision = journey.revision;
+        let due = if is_sent::<R>(&evaluation.facts, &journey.facts) {
+            self.unlike.remove(&place);
+            self.wake_at(&journey.points, evaluation.deadline)
+        } else {
+            // The first tick sends out what it makes now.
+            self.unlike.insert(place, journey.facts);
+            EventTime::MIN
+        };
+        self.put_down(place, &journey.points, due);
     }
 
     /// Adds an event to its journey; an event with the same time and id is already there and changes nothing. False when the journey
     /// is full.
     pub fn add(&mut self, key: &str, point: R::Point) -> bool {
-        let key: Arc<str> = match self.held.get_key_value(key) {
-            Some((known, _)) => known.clone(),
-            None => key.into(),
+        let place = self.shelf.find_or_add(key);
+        let index = match self.shelf.get(place).touched {
+            Some(index) => index,
+            None => {
+                let index = self.touched.len();
+                let touched = self.pick_up(place);
+                self.touched.push((place, touched));
+                self.shelf.get_mut(place).touched = Some(index);
+                index
+            }
         };
-        let held = self.held.entry(key.clone()).or_insert_with(|| Held {
-            journey: Journey { points: Vec::new(), facts: Vec::new(), revision: 0 },
-            repeated_transactions: Some(0),
-            timer: EventTime::MAX,
-        });
-        let points = &mut held.journey.points;
-        let place = points.partition_point(|earlier| R::position(earlier) < R::position(&point));
-        if points.get(place).is_some_and(|same| R::position(same) == R::position(&point)) {
+        let points = &mut self.touched[index].1.points;
+        let at = points.partition_point(|earlier| R::position(earlier) < R::position(&point));
+        if points.get(at).is_some_and(|same| R::position(same) == R::position(&point)) {
             return true;
         }
         if points.len() >= MOST_POINTS {
             return false;
         }
-        points.insert(place, point);
-        self.changed.insert(key);
+        points.insert(at, point);
+        self.shelf.get_mut(place).has_new_events = true;
         true
     }
 
@@ -185,57 +215,50 @@ impl<R: Rules> Journeys<R> {
         deltas: &mut Deltas,
         outcome: &mut O,
     ) -> Result<(), O::Error> {
-        let changed = std::mem::take(&mut self.changed);
-        let mut due = BTreeSet::new();
-        while let Some((timer, _)) = self.timers.first()
-            && *timer <= watermark
-            && let Some((_, key)) = self.timers.pop_first()
-        {
-            due.insert(key);
+        let watermark = watermark.max(self.served);
+        for (place, touched) in std::mem::take(&mut self.touched) {
+            self.settle_one(place, touched, watermark, base_revision, deltas, outcome)?;
         }
-        for key in &changed {
-            self.settle_one(key, true, watermark, base_revision, deltas, outcome)?;
+        for place in self.shelf.due(watermark) {
+            let touched = self.pick_up(place);
+            self.settle_one(place, touched, watermark, base_revision, deltas, outcome)?;
         }
-        for key in due.difference(&changed) {
-            self.settle_one(key, false, watermark, base_revision, deltas, outcome)?;
-        }
+        self.served = watermark;
         Ok(())
     }
 
     fn settle_one<O: Outcome<R>>(
         &mut self,
-        key: &Arc<str>,
-        has_new_events: bool,
+        place: Place,
+        touched: Touched<R>,
         watermark: EventTime,
         base_revision: i64,
         deltas: &mut Deltas,
         outcome: &mut O,
     ) -> Result<(), O::Error> {
-        let Some(held) = self.held.get_mut(key) else { return Ok(()) };
-        self.timers.remove(&(held.timer, key.clone()));
-        let last = held.journey.points.last().map_or(EventTime::MIN, |point| R::position(point).0);
+        let Touched { points, sent, repeated_transactions } = touched;
+        let held = self.shelf.get_mut(place);
+        held.touched = None;
+        let mut is_changed = std::mem::take(&mut held.has_new_events);
+        let revision = base_revision.max(held.revision + 1);
+        let key = held.key.clone();
+        let last = points.last().map_or(EventTime::MIN, |point| R::position(point).0);
         if last + self.keep < watermark {
-            for fact in &held.journey.facts {
+            for fact in &sent {
                 R::contribute_now(fact, Sign::Minus, deltas);
             }
-            self.held.remove(key);
-            return outcome.state(key, None);
+            self.shelf.remove(place);
+            return outcome.state(&key, None);
         }
-        let (tenant, rest) = key.split_once(touchstream_schemas::keys::SEPARATOR).unwrap_or(("", key));
-        let evaluation = self.rules.evaluate(tenant, rest, &held.journey.points, watermark);
-        let repeated = evaluation.repeated_transactions;
-        let change = repeated - held.repeated_transactions.unwrap_or(repeated);
+        let evaluation = evaluate(&*self.rules, &key, &points, watermark);
+        let change = evaluation.repeated_transactions - repeated_transactions;
         if change != 0 {
-            *self.repeated_transactions.entry(tenant.to_owned()).or_insert(0) += change;
+            *self.repeated_transactions.entry(split(&key).0.to_owned()).or_insert(0) += change;
         }
-        held.repeated_transactions = Some(repeated);
-
-        let revision = base_revision.max(held.journey.revision + 1);
-        let old_facts = std::mem::replace(&mut held.journey.facts, evaluation.facts);
-        let mut is_changed = has_new_events;
-        for fact in &mut held.journey.facts {
-            let old = old_facts.iter().find(|old| R::same(old, fact));
-            if let Some(old) = old {
+        let due = self.wake_at(&points, evaluation.deadline);
+        let mut facts = evaluation.facts;
+        for fact in &mut facts {
+            if let Some(old) = sent.iter().find(|old| R::same(old, fact)) {
                 R::stamp(fact, R::revision(old), false);
                 if fact == old {
                     continue;
@@ -249,8 +272,8 @@ impl<R: Rules> Journeys<R> {
             outcome.fact(fact)?;
             is_changed = true;
         }
-        for old in &old_facts {
-            if !held.journey.facts.iter().any(|fact| R::same(old, fact)) {
+        for old in &sent {
+            if !facts.iter().any(|fact| R::same(old, fact)) {
                 R::contribute(old, Sign::Minus, deltas);
                 R::contribute_now(old, Sign::Minus, deltas);
                 let mut gone = old.clone();
@@ -259,13 +282,71 @@ impl<R: Rules> Journeys<R> {
                 is_changed = true;
             }
         }
-        let forget_at = last + self.keep + Millis(1);
-        held.timer = evaluation.deadline.map_or(forget_at, |deadline| deadline.min(forget_at));
-        self.timers.insert((held.timer, key.clone()));
+        self.put_down(place, &points, due);
         if !is_changed {
             return Ok(());
         }
-        held.journey.revision = revision;
-        outcome.state(key, Some(&held.journey))
+        self.shelf.get_mut(place).revision = revision;
+        outcome.state(&key, Some(&Journey { points, facts, revision }))
     }
+
+    /// Unpacks a journey, and tells what was sent out of it.
+    fn pick_up(&mut self, place: Place) -> Touched<R> {
+        let held = self.shelf.get(place);
+        let mut points = Vec::new();
+        let mut unpacker = Unpacker::new(&held.points);
+        while unpacker.has_more() {
+            points.push(R::unpack(&mut unpacker));
+        }
+        if points.is_empty() {
+            return Touched { points, sent: Vec::new(), repeated_transactions: 0 };
+        }
+        let evaluation = evaluate(&*self.rules, &held.key, &points, self.served);
+        let mut sent = self.unlike.remove(&place).unwrap_or(evaluation.facts);
+        for fact in &mut sent {
+            R::stamp(fact, held.revision, false);
+        }
+        Touched { points, sent, repeated_transactions: evaluation.repeated_transactions }
+    }
+
+    fn put_down(&mut self, place: Place, points: &[R::Point], due: EventTime) {
+        self.packer.clear();
+        for point in points {
+            R::pack(point, &mut self.packer);
+        }
+        self.shelf.get_mut(place).points = self.packer.bytes().into();
+        self.shelf.wake(place, due);
+    }
+
+    fn wake_at(&self, points: &[R::Point], deadline: Option<EventTime>) -> EventTime {
+        let last = points.last().map_or(EventTime::MIN, |point| R::position(point).0);
+        let forget_at = last + self.keep + Millis(1);
+        deadline.map_or(forget_at, |deadline| deadline.min(forget_at))
+    }
+}
+
+/// Whether what events make is what was sent out, revisions aside.
+fn is_sent<R: Rules>(made: &[R::Fact], sent: &[R::Fact]) -> bool {
+    made.len() == sent.len()
+        && made.iter().all(|fact| {
+            sent.iter().find(|old| R::same(old, fact)).is_some_and(|old| {
+                let mut fact = fact.clone();
+                R::stamp(&mut fact, R::revision(old), false);
+                fact == *old
+            })
+        })
+}
+
+fn split(key: &str) -> (&str, &str) {
+    key.split_once(touchstream_schemas::keys::SEPARATOR).unwrap_or(("", key))
+}
+
+fn evaluate<R: Rules>(
+    rules: &R,
+    key: &str,
+    points: &[R::Point],
+    watermark: EventTime,
+) -> Evaluation<R::Fact> {
+    let (tenant, rest) = split(key);
+    rules.evaluate(tenant, rest, points, watermark)
 }

@@ -12,12 +12,12 @@ mod emit;
 pub mod feedback;
 pub mod further;
 pub mod journeys;
+pub mod packed;
 mod partition;
 pub mod score;
 pub mod service_hours;
 pub mod watermark;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use touchstream_runtime::settings::Settings;
@@ -28,6 +28,7 @@ use touchstream_schemas::time::{EventTime, Millis};
 use touchstream_schemas::topics::Topics;
 
 use crate::metrics::Metrics;
+use crate::partitions::Partitions;
 use crate::stage::{Committed, InputPartition, Output, Record, Stage, StageError};
 
 use emit::Emitter;
@@ -39,7 +40,7 @@ pub struct Measure {
     topics: Topics,
     shared: Shared,
     emitter: Emitter,
-    partitions: BTreeMap<InputPartition, RawPartition>,
+    partitions: Partitions<RawPartition>,
     /// Watermarks are sent at least this often while nothing else is.
     idle_interval: Millis,
 }
@@ -58,7 +59,7 @@ impl Measure {
             shared: Shared::new(settings, touchpoints, metrics),
             emitter: Emitter::new(topics.clone(), pane_partitions),
             topics,
-            partitions: BTreeMap::new(),
+            partitions: Partitions::default(),
             idle_interval: Millis(1_000),
         }
     }
@@ -87,7 +88,9 @@ impl Stage for Measure {
     }
 
     fn restore(&mut self, partition: &InputPartition, record: Record<'_>) -> Result<(), StageError> {
-        let Some(raw) = self.partitions.get_mut(partition) else { return Ok(()) };
+        let Some((_, raw)) = self.partitions.get_mut(&partition.topic, partition.partition) else {
+            return Ok(());
+        };
         raw.restore(&self.shared, record).map_err(|source| StageError::Restore {
             partition: partition.clone(),
             offset: record.offset,
@@ -96,8 +99,8 @@ impl Stage for Measure {
     }
 
     fn look_back_at(&mut self, partition: &InputPartition, record: Record<'_>) -> Result<(), StageError> {
-        match self.partitions.get_mut(partition) {
-            Some(raw) => raw.look_back_at(&self.shared, record),
+        match self.partitions.get_mut(&partition.topic, partition.partition) {
+            Some((_, raw)) => raw.look_back_at(&self.shared, record),
             None => Ok(()),
         }
     }
@@ -112,23 +115,25 @@ impl Stage for Measure {
     }
 
     fn process(&mut self, partition: &InputPartition, record: Record<'_>) -> Result<(), StageError> {
-        let Some(raw) = self.partitions.get_mut(partition) else { return Ok(()) };
+        let Some((_, raw)) = self.partitions.get_mut(&partition.topic, partition.partition) else {
+            return Ok(());
+        };
         raw.process(&self.shared, partition, record, &mut self.emitter.deltas)
     }
 
     fn reached_end(&mut self, partition: &InputPartition, now: EventTime) {
-        if let Some(raw) = self.partitions.get_mut(partition) {
+        if let Some((_, raw)) = self.partitions.get_mut(&partition.topic, partition.partition) {
             raw.watermark.reached_end(now);
         }
     }
 
     fn settle(&mut self, now: EventTime, output: &mut dyn Output) -> Result<(), StageError> {
-        for (partition, raw) in &mut self.partitions {
+        for (partition, raw) in self.partitions.iter_mut() {
             raw.settle(&self.shared, partition, now, &mut self.emitter, output)?;
         }
         let has_panes = !self.emitter.deltas.is_empty();
         self.emitter.send_panes(output)?;
-        for (partition, raw) in &mut self.partitions {
+        for (partition, raw) in self.partitions.iter_mut() {
             let watermark = raw.watermark.value();
             self.shared.metrics.watermark_lag(partition, (now - watermark).0);
             let progress = watermark - raw.sent_watermark;

@@ -23,7 +23,7 @@ use super::feedback::{Feedback, FeedbackRules};
 use super::further::FurtherContext as _;
 use super::journeys::Journeys;
 use super::watermark::PartitionWatermark;
-use crate::cells::Counts;
+use crate::cells::{Cell, Counts};
 use crate::metrics::Metrics;
 use crate::series::SeriesKey;
 use crate::stage::{Committed, InputPartition, Output, Record, StageError, base_revision};
@@ -87,7 +87,21 @@ pub(super) struct RawPartition {
     duplicates: DuplicateWindow,
     journeys: FamilyJourneys,
     last_offset: i64,
+    /// Events since the last transaction.
+    read: u64,
+    quality: Vec<Quality>,
 }
+
+/// What was left out or not within one minute.
+#[derive(Debug)]
+struct Quality {
+    tenant: String,
+    minute: EventTime,
+    counts: Cell,
+}
+
+/// How many of the newest [`Quality`] are tried for an event.
+const QUALITY_LOOK_BACK: usize = 8;
 
 /// The part of an event that says whether and where it counts, whatever its family.
 #[derive(serde::Deserialize)]
@@ -116,6 +130,7 @@ macro_rules! envelope {
 impl RawPartition {
     pub(super) fn new(shared: &Shared, family: Family, committed: Option<&Committed>) -> RawPartition {
         let watermark = committed.and_then(|committed| committed.note.parse().ok()).map(EventTime);
+        let served = watermark.unwrap_or(EventTime::MIN);
         let keep = Millis(shared.lateness.0 + Millis::DAY.times(KEPT_BEYOND_LATENESS_DAYS).0);
         RawPartition {
             watermark: PartitionWatermark::new(&shared.processor, watermark),
@@ -123,15 +138,22 @@ impl RawPartition {
             family,
             duplicates: DuplicateWindow::new(shared.duplicate_limits),
             journeys: match family {
-                Family::Checkout => FamilyJourneys::Checkout(Journeys::new(shared.checkout.clone(), keep)),
+                Family::Checkout => {
+                    FamilyJourneys::Checkout(Journeys::new(shared.checkout.clone(), keep, served))
+                }
                 Family::Chat => FamilyJourneys::Chat(Journeys::new(
                     shared.conversation.clone(),
                     Millis(shared.lateness.0 + ANEW_AFTER.0),
+                    served,
                 )),
-                Family::Feedback => FamilyJourneys::Feedback(Journeys::new(shared.feedback.clone(), keep)),
+                Family::Feedback => {
+                    FamilyJourneys::Feedback(Journeys::new(shared.feedback.clone(), keep, served))
+                }
                 Family::App => FamilyJourneys::App,
             },
             last_offset: committed.map_or(0, |committed| committed.next_offset - 1),
+            read: 0,
+            quality: Vec::new(),
         }
     }
 
@@ -182,23 +204,25 @@ impl RawPartition {
         self.last_offset = record.offset;
         let Some(value) = record.value else { return Ok(()) };
         let counted = match self.family {
-            Family::Checkout => shared.decoder.decode::<CheckoutEvent<'_>>(value).map(|event| {
+            Family::Checkout => shared.decoder.decode_event::<CheckoutEvent<'_>>(value).map(|event| {
                 let envelope = envelope!(event);
-                self.admit(shared, &envelope, record, deltas, |partition, deltas| {
-                    partition.add_checkout(shared, &event, deltas)
+                self.admit(shared, &envelope, record, deltas, |partition, _| {
+                    partition.add_checkout(shared, &event)
                 });
             }),
-            Family::Chat => shared.decoder.decode::<ChatEvent<'_>>(value).map(|event| {
+            Family::Chat => shared.decoder.decode_event::<ChatEvent<'_>>(value).map(|event| {
                 let envelope = envelope!(event);
-                self.admit(shared, &envelope, record, deltas, |partition, _| partition.add_chat(shared, &event));
+                self.admit(shared, &envelope, record, deltas, |partition, _| {
+                    partition.add_chat(shared, &event)
+                });
             }),
-            Family::Feedback => shared.decoder.decode::<FeedbackEvent<'_>>(value).map(|event| {
+            Family::Feedback => shared.decoder.decode_event::<FeedbackEvent<'_>>(value).map(|event| {
                 let envelope = envelope!(event);
                 self.admit(shared, &envelope, record, deltas, |partition, _| {
                     partition.add_feedback(shared, &event)
                 });
             }),
-            Family::App => shared.decoder.decode::<AppEvent<'_>>(value).map(|event| {
+            Family::App => shared.decoder.decode_event::<AppEvent<'_>>(value).map(|event| {
                 let envelope = envelope!(event);
                 self.admit(shared, &envelope, record, deltas, |_, deltas| {
                     if let Some((series, counts)) = app::counted(&event) {
@@ -229,7 +253,7 @@ impl RawPartition {
         deltas: &mut Deltas,
         add: impl FnOnce(&mut RawPartition, &mut Deltas) -> bool,
     ) {
-        shared.metrics.event(self.family);
+        self.read += 1;
         self.watermark.observe(event.time, event.received_at);
         let mut quality = QualityCounts { accepted: 1, ..QualityCounts::default() };
         let key = EventKey::new(event.tenant, event.source, event.id);
@@ -244,17 +268,24 @@ impl RawPartition {
         } else if !add(self, deltas) {
             shared.metrics.left_out(self.family, "journey_too_long");
         }
-        self.count_quality(event.tenant, event.received_at, quality, deltas);
+        self.count_quality(event.tenant, event.received_at, quality);
     }
 
-    fn count_quality(&self, tenant: &str, at: EventTime, quality: QualityCounts, deltas: &mut Deltas) {
-        deltas.count(&quality_series(tenant, self.family), at, Counts::Quality(quality), Sign::Plus);
+    /// Counts within a minute of few tenants are gathered here before they become deltas: that spares most events a look-up.
+    fn count_quality(&mut self, tenant: &str, at: EventTime, quality: QualityCounts) {
+        let minute = at.minute();
+        let known = |gathered: &&mut Quality| gathered.minute == minute && gathered.tenant == tenant;
+        if let Some(gathered) = self.quality.iter_mut().rev().take(QUALITY_LOOK_BACK).find(known) {
+            return gathered.counts.add(&Cell::new(Counts::Quality(quality)));
+        }
+        let counts = Cell::new(Counts::Quality(quality));
+        self.quality.push(Quality { tenant: tenant.to_owned(), minute, counts });
     }
 
-    fn add_checkout(&mut self, shared: &Shared, event: &CheckoutEvent<'_>, deltas: &mut Deltas) -> bool {
+    fn add_checkout(&mut self, shared: &Shared, event: &CheckoutEvent<'_>) -> bool {
         let Some(attempt) = keys::attempt(event) else {
             let quality = QualityCounts { without_attempt: 1, ..QualityCounts::default() };
-            self.count_quality(event.tenant, event.received_at, quality, deltas);
+            self.count_quality(event.tenant, event.received_at, quality);
             return true;
         };
         match (&mut self.journeys, CheckoutPoint::of(event, &shared.touchpoints)) {
@@ -291,6 +322,10 @@ impl RawPartition {
     ) -> Result<(), StageError> {
         let watermark = self.watermark.settle();
         let mut deltas = std::mem::take(&mut emitter.deltas);
+        shared.metrics.events(self.family, std::mem::take(&mut self.read));
+        for Quality { tenant, minute, counts } in self.quality.drain(..) {
+            deltas.count(&quality_series(&tenant, self.family), minute, counts.counts, Sign::Plus);
+        }
         let revision = base_revision(self.last_offset);
         let changelog = shared.topics.measure_changelog(self.family);
         let mut sending = Sending { emitter, output, changelog, partition: partition.partition };

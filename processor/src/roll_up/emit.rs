@@ -32,6 +32,8 @@ pub(super) struct Emitter {
     first_response_slo_ms: i64,
     touchpoints: Arc<Touchpoints>,
     metrics: Metrics,
+    /// Window rows sent so far.
+    pub(super) rows: i64,
 }
 
 impl fmt::Debug for Emitter {
@@ -79,6 +81,7 @@ impl Emitter {
             first_response_slo_ms: settings.slo_first_response_s * 1_000,
             touchpoints,
             metrics,
+            rows: 0,
         }
     }
 
@@ -188,6 +191,7 @@ impl Sending<'_> {
         let emitter = &mut *self.emitter;
         emitter.window.encode_into(&window, &mut emitter.buffer)?;
         emitter.metrics.window(&key.metric);
+        emitter.rows += 1;
         let key = key.record_key(&[at.size, &at.end.0.to_string()]);
         let value = Some(emitter.buffer.as_slice());
         self.output.send(Outgoing {

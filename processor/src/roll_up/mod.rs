@@ -28,6 +28,10 @@ use crate::stage::{Committed, InputPartition, Output, Record, Stage, StageError}
 use emit::Emitter;
 use partition::{Kept, Note, PanePartition};
 
+/// Window rows that may go out at each refresh; with more of them refreshes become rarer, up to [`SLOWEST_REFRESH`] times.
+const ROWS_A_REFRESH: i64 = 20_000;
+const SLOWEST_REFRESH: i64 = 5;
+
 /// The second stage.
 #[derive(Debug)]
 pub struct RollUp {
@@ -36,6 +40,8 @@ pub struct RollUp {
     emitter: Emitter,
     refresh: Millis,
     kept: Kept,
+    /// Window rows of the last refresh of each partition.
+    last_rows: HashMap<InputPartition, i64>,
     raw_partitions: usize,
     partitions: BTreeMap<InputPartition, PanePartition>,
     /// How far each raw partition was read, by what each pane partition was told.
@@ -60,6 +66,7 @@ impl RollUp {
             decoder: Decoder::new(&[&avro::PANE, &avro::WATERMARK, &avro::MINUTE]),
             refresh: Millis(settings.processor.refresh_ms),
             kept: Kept::with_lateness(Millis::DAY.times(settings.processor.lateness_days)),
+            last_rows: HashMap::new(),
             raw_partitions: usize::try_from(raw_partitions).unwrap_or_default(),
             partitions: BTreeMap::new(),
             watermarks: HashMap::new(),
@@ -131,6 +138,7 @@ impl Stage for RollUp {
     fn clear(&mut self) {
         self.partitions.clear();
         self.watermarks.clear();
+        self.last_rows.clear();
         self.restoring.clear();
     }
 
@@ -162,9 +170,13 @@ impl Stage for RollUp {
         let watermarks: Vec<_> = self.partitions.keys().map(|partition| self.watermark(partition)).collect();
         for ((partition, panes), watermark) in self.partitions.iter_mut().zip(watermarks) {
             panes.send_minutes(partition.partition, &mut self.emitter, output)?;
+            let rows = self.last_rows.entry(partition.clone()).or_default();
+            let refresh = self.refresh.times((*rows / ROWS_A_REFRESH).clamp(1, SLOWEST_REFRESH));
             // A clock that was set back must not keep windows waiting.
-            if now - panes.note.flushed_at >= self.refresh || now < panes.note.flushed_at {
+            if now - panes.note.flushed_at >= refresh || now < panes.note.flushed_at {
+                let before = self.emitter.rows;
                 panes.send_windows(now, watermark, partition.partition, &mut self.emitter, output)?;
+                *rows = self.emitter.rows - before;
                 panes.expire(now, self.kept, partition.partition, &mut self.emitter, output)?;
             }
         }

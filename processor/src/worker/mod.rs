@@ -11,9 +11,7 @@ mod rebalance;
 mod restore;
 mod transaction;
 
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::Offset;
@@ -25,10 +23,11 @@ use touchstream_runtime::admin::Readiness;
 use touchstream_runtime::kafka;
 use touchstream_runtime::settings::Settings;
 use touchstream_runtime::shutdown::Shutdown;
-use touchstream_schemas::time::EventTime;
+use touchstream_schemas::time::{EventTime, Millis};
 
 use crate::error::ProcessorError;
 use crate::metrics::Metrics;
+use crate::partitions::Partitions;
 use crate::stage::{InputPartition, Record, Stage};
 
 use rebalance::{GroupContext, GroupEvent};
@@ -39,6 +38,10 @@ use transaction::Transaction;
 const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
 /// How long a partition must be silent before Kafka is asked whether more is waiting; asked again as often.
 const SILENCE: Duration = Duration::from_secs(1);
+/// A record that Kafka appended this long ago shows that the worker is behind.
+const BEHIND: Millis = Millis(2_000);
+/// How long a transaction gathers while the worker is behind, if that is longer than the configured interval.
+const CATCH_UP_INTERVAL: Duration = Duration::from_secs(1);
 /// How often the lag is measured.
 const LAG_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -61,7 +64,7 @@ struct Position {
 /// The partitions of one assignment and the group generation they belong to.
 #[derive(Default)]
 struct Assignment {
-    positions: BTreeMap<InputPartition, Position>,
+    positions: Partitions<Position>,
     group: Option<ConsumerGroupMetadata>,
     /// Something was read since the last commit.
     has_progress: bool,
@@ -154,11 +157,19 @@ impl Worker {
         assignment: &mut Assignment,
         interval: Duration,
     ) -> Result<(), ProcessorError> {
-        let until = Instant::now() + interval;
+        let began = Instant::now();
+        let mut until = began + interval;
         let mut records = 0;
+        let mut is_behind = false;
         while records < self.settings.processor.transaction_records {
-            let left = until.saturating_duration_since(Instant::now());
+            let now = Instant::now();
+            let left = until.saturating_duration_since(now);
             if left.is_zero() {
+                // Larger transactions cost less for each record; while readers wait for old records anyway, nobody waits longer.
+                if is_behind && until < began + CATCH_UP_INTERVAL {
+                    until = began + CATCH_UP_INTERVAL;
+                    continue;
+                }
                 break;
             }
             let message = match consumer.poll(left) {
@@ -175,17 +186,19 @@ impl Worker {
                 // What was read belongs to an assignment that has ended.
                 break;
             }
-            let topic: Arc<str> = message.topic().into();
-            let partition = InputPartition { topic, partition: message.partition() };
-            let Some(position) = assignment.positions.get_mut(&partition) else { continue };
+            let found = assignment.positions.get_mut(message.topic(), message.partition());
+            let Some((partition, position)) = found else { continue };
             let record = Record {
                 offset: message.offset(),
                 appended_at: EventTime(message.timestamp().to_millis().unwrap_or_default()),
                 key: message.key().unwrap_or_default(),
                 value: message.payload(),
             };
-            self.stage.process(&partition, record)?;
-            *position = Position { next_offset: message.offset() + 1, silent_since: Instant::now() };
+            if records % 1_024 == 0 {
+                is_behind = EventTime::now() - record.appended_at > BEHIND;
+            }
+            self.stage.process(partition, record)?;
+            *position = Position { next_offset: message.offset() + 1, silent_since: now };
             assignment.has_progress = true;
             records += 1;
         }
@@ -231,7 +244,7 @@ impl Worker {
         transaction: &mut Transaction,
         is_last: bool,
     ) -> Result<(), ProcessorError> {
-        if assignment.positions.is_empty() {
+        if assignment.positions.len() == 0 {
             return Ok(());
         }
         let began = Instant::now();
@@ -240,7 +253,7 @@ impl Worker {
             return Ok(());
         }
         let mut offsets = TopicPartitionList::new();
-        for (partition, position) in &assignment.positions {
+        for (partition, position) in assignment.positions.iter() {
             let mut element = offsets.add_partition(&partition.topic, partition.partition);
             element.set_offset(Offset::Offset(position.next_offset))?;
             element.set_metadata(self.stage.note(partition));
@@ -254,7 +267,7 @@ impl Worker {
 
     /// Asks Kafka whether partitions that went silent hold more; only a partition that is read to its end may be called idle.
     fn ask_silent_partitions(&mut self, consumer: &BaseConsumer<GroupContext>, assignment: &mut Assignment) {
-        for (partition, position) in &mut assignment.positions {
+        for (partition, position) in assignment.positions.iter_mut() {
             if position.silent_since.elapsed() < SILENCE {
                 continue;
             }
@@ -268,7 +281,7 @@ impl Worker {
     }
 
     fn measure_lag(&self, consumer: &BaseConsumer<GroupContext>, assignment: &Assignment) {
-        for (partition, position) in &assignment.positions {
+        for (partition, position) in assignment.positions.iter() {
             if let Ok((_, end)) = consumer.fetch_watermarks(&partition.topic, partition.partition, SILENCE) {
                 self.metrics.lag(partition, end - position.next_offset);
             }

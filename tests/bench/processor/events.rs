@@ -5,7 +5,7 @@ use std::time::Duration;
 use rand::prelude::*;
 use rand_chacha::ChaCha8Rng;
 use rdkafka::error::KafkaError;
-use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
+use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ProducerContext, ThreadedProducer};
 use rdkafka::types::RDKafkaErrorCode;
 use touchstream_runtime::kafka;
 use touchstream_runtime::settings::KafkaSettings;
@@ -35,10 +35,13 @@ pub(crate) enum Content {
     OpenCheckouts,
     /// Checkouts of some seven events each.
     Checkouts,
+    /// Events that belong to no attempt.
+    Refunds,
 }
 
 struct Writer {
-    producer: ThreadedProducer<DefaultProducerContext>,
+    /// None: what was encoded stays in the buffer.
+    producer: Option<ThreadedProducer<DefaultProducerContext>>,
     random: ChaCha8Rng,
     topics: Topics,
     encoders: [Encoder; 4],
@@ -49,6 +52,9 @@ struct Writer {
     written: u64,
 }
 
+/// Events one by one, as they happen.
+pub(crate) struct Live(Writer);
+
 /// Fills the raw topics under `prefix` with `count` events that end a minute ago.
 pub(crate) fn prepare(settings: &KafkaSettings, prefix: &str, content: Content, count: u64, seed: u64) {
     let producer = kafka::producer(settings, "touchstream-bench")
@@ -57,18 +63,8 @@ pub(crate) fn prepare(settings: &KafkaSettings, prefix: &str, content: Content, 
         .set("batch.size", "400000")
         .create()
         .expect("a producer can be made");
-    let mut writer = Writer {
-        producer,
-        random: ChaCha8Rng::seed_from_u64(seed),
-        topics: Topics::new(prefix),
-        encoders: Family::ALL.map(|family| Encoder::new(avro::of_family(family), Framing::SingleObject)),
-        buffer: Vec::new(),
-        serial: seed << 40,
-        start: EventTime::now() - SPAN - Millis::MINUTE,
-        #[expect(clippy::cast_precision_loss, reason = "a span of time over a number of events")]
-        step: SPAN.0 as f64 / count as f64,
-        written: 0,
-    };
+    let mut writer = Writer::new(prefix, count, seed);
+    writer.producer = Some(producer);
     // Journeys run side by side, as many as a busy shop has at a time.
     let mut running: Vec<Journey> = Vec::new();
     let side_by_side = usize::try_from(count / 300).unwrap_or(1).clamp(1, 4_000);
@@ -94,6 +90,10 @@ pub(crate) fn prepare(settings: &KafkaSettings, prefix: &str, content: Content, 
         let mut journey = running.swap_remove(place);
         let goes_on = match (content, journey.family) {
             (Content::OpenCheckouts, _) => writer.open_checkout(&journey),
+            (Content::Refunds, _) => {
+                writer.write_checkout(&journey, "checkout.refunded", None);
+                false
+            }
             (_, Family::Checkout) => writer.checkout(&journey),
             (_, Family::Chat) => writer.chat(&journey),
             (_, Family::Feedback) => writer.feedback(&journey),
@@ -104,15 +104,34 @@ pub(crate) fn prepare(settings: &KafkaSettings, prefix: &str, content: Content, 
             running.push(journey);
         }
     }
-    writer.producer.flush(Duration::from_secs(60)).expect("Kafka takes what was prepared");
+    let producer = writer.producer.expect("it was given one");
+    producer.flush(Duration::from_secs(60)).expect("Kafka takes what was prepared");
 }
 
 /// Journeys begin in proportion to what makes each family a quarter of the events.
 const MIX: [Family; 22] = [
-    Family::Checkout, Family::Checkout, Family::Chat, Family::Chat,
-    Family::Feedback, Family::Feedback, Family::Feedback, Family::Feedback, Family::Feedback, Family::Feedback,
-    Family::Feedback, Family::Feedback, Family::Feedback, Family::Feedback, Family::Feedback, Family::Feedback,
-    Family::Feedback, Family::Feedback, Family::App, Family::App, Family::App, Family::App,
+    Family::Checkout,
+    Family::Checkout,
+    Family::Chat,
+    Family::Chat,
+    Family::Feedback,
+    Family::Feedback,
+    Family::Feedback,
+    Family::Feedback,
+    Family::Feedback,
+    Family::Feedback,
+    Family::Feedback,
+    Family::Feedback,
+    Family::Feedback,
+    Family::Feedback,
+    Family::Feedback,
+    Family::Feedback,
+    Family::Feedback,
+    Family::Feedback,
+    Family::App,
+    Family::App,
+    Family::App,
+    Family::App,
 ];
 
 /// Who does what, and how far they came.
@@ -148,15 +167,65 @@ macro_rules! event {
     }};
 }
 
+impl Live {
+    pub(crate) fn new() -> Live {
+        Live(Writer::new("live", 1, 6))
+    }
+
+    /// Sends one answer of now; a probe is the only one of its touchpoint.
+    pub(crate) fn send<C>(&mut self, producer: &ThreadedProducer<C>, topic: &str, probe: &str)
+    where
+        C: ProducerContext<DeliveryOpaque = Box<String>> + 'static,
+    {
+        let writer = &mut self.0;
+        writer.start = EventTime::now() - Millis(2_200);
+        writer.written = 0;
+        let mut journey = writer.journey(Family::Feedback, FEW_SERIES);
+        if !probe.is_empty() {
+            probe.clone_into(&mut journey.touchpoint);
+        }
+        writer.feedback(&journey);
+        let key = keys::join(&["shop", &journey.key]);
+        let record = BaseRecord::with_opaque_to(topic, Box::new(probe.to_owned()));
+        let sent = producer.send(record.key(key.as_bytes()).payload(writer.buffer.as_slice()));
+        assert!(sent.is_ok(), "the queue has room for what is sent at this rate");
+    }
+}
+
 impl Writer {
+    fn new(prefix: &str, count: u64, seed: u64) -> Writer {
+        Writer {
+            producer: None,
+            random: ChaCha8Rng::seed_from_u64(seed),
+            topics: Topics::new(prefix),
+            encoders: Family::ALL.map(|family| Encoder::new(avro::of_family(family), Framing::SingleObject)),
+            buffer: Vec::new(),
+            serial: seed << 32,
+            start: EventTime::now() - SPAN - Millis::MINUTE,
+            #[expect(clippy::cast_precision_loss, reason = "a span of time over a number of events")]
+            step: SPAN.0 as f64 / count as f64,
+            written: 0,
+        }
+    }
+
     fn id(&mut self) -> String {
         let random: u128 = self.random.random();
-        format!("{:08x}-{:04x}-7{:03x}-{:04x}-{:012x}", random >> 96, random >> 80 & 0xffff, random >> 68 & 0xfff,
-            random >> 48 & 0xffff, random & 0xffff_ffff_ffff)
+        format!(
+            "{:08x}-{:04x}-7{:03x}-{:04x}-{:012x}",
+            random >> 96,
+            random >> 80 & 0xffff,
+            random >> 68 & 0xfff,
+            random >> 48 & 0xffff,
+            random & 0xffff_ffff_ffff
+        )
     }
 
     fn time(&mut self) -> EventTime {
-        #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "times within half an hour")]
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            reason = "times within half an hour"
+        )]
         let elapsed = (self.written as f64 * self.step) as i64;
         self.start + Millis(elapsed + self.random.random_range(0..2_000))
     }
@@ -186,11 +255,13 @@ impl Writer {
     fn send<T: serde::Serialize>(&mut self, family: Family, event: &T, key: &str) {
         let index = Family::ALL.iter().position(|other| *other == family).expect("one of four");
         self.encoders[index].encode_into(event, &mut self.buffer).expect("events fit their schema");
+        self.written += 1;
+        let Some(producer) = &self.producer else { return };
         let topic = self.topics.raw(family);
         let key = keys::join(&["shop", key]);
         let mut record = BaseRecord::to(&topic).key(key.as_bytes()).payload(self.buffer.as_slice());
         loop {
-            match self.producer.send(record) {
+            match producer.send(record) {
                 Ok(()) => break,
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
                     record = back;
@@ -199,7 +270,6 @@ impl Writer {
                 Err((error, _)) => panic!("failed to prepare events: {error}"),
             }
         }
-        self.written += 1;
     }
 
     fn feedback(&mut self, journey: &Journey) -> bool {
@@ -259,7 +329,7 @@ impl Writer {
         let is_completed = kind == "checkout.completed";
         let has_value = journey.place == 0 || is_completed;
         let event = event!(CheckoutEvent, self, journey, &id, kind, {
-            checkout_id: Some(&journey.key), cart_id: None, order_id: None, step, step_index: None,
+            checkout_id: Some(&journey.key), cart_id: None, order_id: None, step: step, step_index: None,
             action: step.map(|_| "completed"), error: None, extra_cost: None, shipping_tier: None, payment_type: None,
             account_type: None, friction_kind: None, reason: None,
             transaction_id: is_completed.then_some(&transaction), value: has_value.then_some(Money(799_000)),
@@ -279,7 +349,7 @@ impl Writer {
         };
         let event = event!(ChatEvent, self, journey, &id, kind, {
             conversation_id: &journey.key, case_id: None, topic: (journey.place == 0).then_some("delivery"),
-            initiator: (journey.place == 0).then_some("customer"), message_id: sender.map(|_| message.as_str()), sender,
+            initiator: (journey.place == 0).then_some("customer"), message_id: sender.map(|_| message.as_str()), sender: sender,
             public: sender.map(|_| true), fallback: None, answer_id: None, reasked_field: None,
             agent_id: None, requested_by: None, context_passed: None,
             state: (journey.place == 7).then_some("solved"), by: None, queue_s: None, talk_s: None, answered: None,

@@ -17,23 +17,24 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// A broker and the way to it.
 pub(crate) struct Machine {
     pub(crate) settings: KafkaSettings,
-    pub(crate) kafka: RunningKafka,
+    _kafka: RunningKafka,
     runtime: tokio::runtime::Runtime,
     admin: AdminClient<DefaultClientContext>,
 }
 
 impl Machine {
     pub(crate) fn start(directory: &Path, port: u16) -> Machine {
+        let mut settings = settings::load(None).expect("the defaults are valid").settings.kafka;
         let parts = touchstream_local_parts::kafka(&Progress::silent()).expect("Kafka's jars can be fetched");
         let mut options = KafkaOptions::new(parts.jars, directory.join("kafka"), port);
         options.heap_mib = 1_024;
         let kafka = touchstream_local_kafka::start(options).expect("Kafka starts");
         kafka.wait_ready(DEADLINE).expect("Kafka becomes ready");
-        let mut settings = settings::load(None).expect("the defaults are valid").settings.kafka;
         settings.brokers = kafka.bootstrap();
-        let admin = kafka::client(&settings, "touchstream-bench").expect("no secrets").create().expect("a client");
+        let admin =
+            kafka::client(&settings, "touchstream-bench").expect("no secrets").create().expect("a client");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        Machine { settings, kafka, runtime, admin }
+        Machine { settings, _kafka: kafka, runtime, admin }
     }
 
     /// Makes every topic under `prefix` that is not there yet.
@@ -45,7 +46,8 @@ impl Machine {
     }
 
     pub(crate) fn create(&self, name: &str, partitions: i32, cleanup: Cleanup) {
-        let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1)).set("max.message.bytes", "8388608");
+        let topic =
+            NewTopic::new(name, partitions, TopicReplication::Fixed(1)).set("max.message.bytes", "8388608");
         let topic = match cleanup {
             Cleanup::Raw => topic.set("message.timestamp.type", "LogAppendTime"),
             Cleanup::Derived => topic,
@@ -57,7 +59,8 @@ impl Machine {
         let until = Instant::now() + DEADLINE;
         let options = AdminOptions::new().operation_timeout(Some(DEADLINE));
         loop {
-            let results = self.runtime.block_on(self.admin.create_topics([&topic], &options)).expect("Kafka answers");
+            let results =
+                self.runtime.block_on(self.admin.create_topics([&topic], &options)).expect("Kafka answers");
             match &results[0] {
                 Ok(_) => return,
                 // A topic that was deleted a moment ago may still be there.
@@ -103,11 +106,14 @@ impl Machine {
 
     /// Partitions of a topic and their ends.
     pub(crate) fn ends(&self, topic: &str) -> Vec<(i32, i64)> {
-        let consumer: BaseConsumer = kafka::client(&self.settings, "bench").expect("no secrets").create().expect("a client");
+        let consumer: BaseConsumer =
+            kafka::client(&self.settings, "bench").expect("no secrets").create().expect("a client");
         let metadata = consumer.fetch_metadata(Some(topic), DEADLINE).expect("Kafka answers");
         let partitions = metadata.topics()[0].partitions().iter().map(|partition| partition.id());
         partitions
-            .map(|partition| (partition, consumer.fetch_watermarks(topic, partition, DEADLINE).expect("Kafka answers").1))
+            .map(|partition| {
+                (partition, consumer.fetch_watermarks(topic, partition, DEADLINE).expect("Kafka answers").1)
+            })
             .collect()
     }
 }

