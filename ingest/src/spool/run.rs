@@ -31,6 +31,9 @@ const HAND_BACK: Duration = Duration::from_millis(250);
 const HAND_BACK_AGAIN: Duration = Duration::from_secs(1);
 /// Pause after Kafka refused something, or the disk failed.
 const PAUSE: Duration = Duration::from_secs(1);
+/// A producer that has records in hand and reports none for so long is replaced. When Kafka is away that changes nothing: a new one sends no
+/// record before Kafka has given it an id. When it is not, this ends a wait for an answer that was lost.
+const SILENCE: Duration = Duration::from_secs(15);
 /// At shutdown: longest wait for acknowledgements, in all and without any coming.
 const LAST_WAIT: Duration = Duration::from_secs(2);
 const LAST_SILENCE: Duration = Duration::from_millis(500);
@@ -50,6 +53,8 @@ pub(super) struct Spooler<D> {
     hand_back_after: Instant,
     /// When Kafka last acknowledged something.
     delivered_at: Option<Instant>,
+    /// Since when the producer has records in hand and reports none.
+    silent_since: Option<Instant>,
     tidied: Instant,
 }
 
@@ -73,6 +78,7 @@ impl<D: Disk> Spooler<D> {
             handing_back: None,
             hand_back_after: now,
             delivered_at: None,
+            silent_since: None,
             tidied: now,
         }
     }
@@ -101,7 +107,7 @@ impl<D: Disk> Spooler<D> {
             self.window = 1;
             self.paused_until = Some(Instant::now() + PAUSE);
         }
-        if (has_failed || self.shared.lock().take_over) && !self.take_over() {
+        if (has_failed || self.is_silent() || self.shared.lock().take_over) && !self.take_over() {
             std::thread::sleep(TICK);
             return true;
         }
@@ -133,8 +139,21 @@ impl<D: Disk> Spooler<D> {
             self.metrics.forwarded.inc_by(delivered);
             self.window = (self.window * 2).min(WINDOW);
             self.delivered_at = Some(Instant::now());
+            self.silent_since = None;
         }
         has_failed
+    }
+
+    fn is_silent(&mut self) -> bool {
+        if self.store.ledger.in_flight().0 == 0 {
+            self.silent_since = None;
+            return false;
+        }
+        let is_silent = self.silent_since.get_or_insert_with(Instant::now).elapsed() > SILENCE;
+        if is_silent {
+            tracing::info!("Kafka has not acknowledged anything of the spool; trying with a new producer");
+        }
+        is_silent
     }
 
     /// Diverts everything, takes from the producer what it has in hand, and begins again with a new one. Whether that was possible.
@@ -163,6 +182,7 @@ impl<D: Disk> Spooler<D> {
         }
         self.store.ledger.rewind();
         self.handing_back = None;
+        self.silent_since = None;
         self.hand_back_after = Instant::now();
         old.close_in_background();
         true

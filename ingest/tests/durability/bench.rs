@@ -260,17 +260,17 @@ fn serve_in_this_process() {
     let Some(path) = std::env::var_os(SETTINGS) else { return };
     let settings = load(Some(path.as_ref())).unwrap().settings;
     telemetry::install(&settings.log).unwrap();
-    std::thread::spawn(|| {
-        // The test is over, however it ended, when it lets go of this end.
-        let _read: std::io::Result<usize> = std::io::stdin().read(&mut [0]);
-        std::process::exit(3);
-    });
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let shutdown = shutdown::on_signal().unwrap();
+        let ended = shutdown.clone();
+        std::thread::spawn(move || {
+            // The test is over, however it ended, when it lets go of this end.
+            let _read: std::io::Result<usize> = std::io::stdin().read(&mut [0]);
+            ended.cancel();
+        });
         if let Err(error) = touchstream_ingest::serve(&settings, shutdown).await {
-            println!("{error}");
-            std::process::exit(1);
+            panic!("{error}");
         }
     });
 }

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::bench::{Ingest, Kafka, sum_of, wait_for, wait_within};
+use crate::bench::{Ingest, Kafka, PATIENCE, sum_of, wait_within};
 use crate::client::post;
 use crate::verify::{check, read_app};
 
@@ -209,9 +209,16 @@ fn run(plan: &Plan) {
         shared.done.store(true, Ordering::Relaxed);
         (troubled.join().unwrap(), totals.unwrap())
     });
-    wait_for("the spool to be empty", || {
-        ingest.metric("touchstream_ingest_spool_active") == Some(0.0)
-            && ingest.metric("touchstream_ingest_spool_records") == Some(0.0)
+    let mut last = String::new();
+    wait_within("the spool to be empty", 2 * PATIENCE, || {
+        let metrics = ingest.metrics().unwrap_or_default();
+        let state = |name: &str| sum_of(&metrics, &format!("touchstream_ingest_spool_{name}"));
+        let now = format!("active {}, {} records", state("active"), state("records"));
+        if now != last {
+            eprintln!("{:.0} s: {now}", begun.elapsed().as_secs_f64());
+            last = now;
+        }
+        !metrics.is_empty() && state("active") == 0.0 && state("records") == 0.0
     });
     totals.add(&ingest.metrics().unwrap());
     ingest.stop();
@@ -219,7 +226,7 @@ fn run(plan: &Plan) {
     let (sent, accepted) = shared.ends.into_inner().unwrap();
     let stored = read_app(&kafka.bootstrap());
     let copies = check(&stored, &sent, &accepted);
-    println!(
+    eprintln!(
         "seed {}: {} events answered with 202 in {:.0} s, {} requests repeated, {} records in Kafka, {copies} of them copies; \
          Kafka paused {}, killed {}, restarted {} times; ingest killed {} times; {totals:?}",
         plan.seed,
