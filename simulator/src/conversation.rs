@@ -157,10 +157,14 @@ impl Talk<'_> {
 
     /// True when the bot was enough; else it hands over.
     fn bot_solves_it(&mut self) -> bool {
-        for _ in 0..self.visitor.random.random_range(1..=4) {
+        // Now and then the bot is stuck: it gives one answer again and again.
+        let stuck_at = chance(&mut self.visitor.random, 0.05).then_some(7);
+        let rounds = self.visitor.random.random_range(1..=4);
+        for _ in 0..if stuck_at.is_some() { rounds.max(3) } else { rounds } {
             self.at += pause(&mut self.visitor.random, 1.5, 0.3);
             let fallback = chance(&mut self.visitor.random, 0.18);
-            let answer = format!("answer-{}", self.visitor.random.random_range(1..60));
+            let usual = self.visitor.random.random_range(1..60);
+            let answer = format!("answer-{}", stuck_at.unwrap_or(usual));
             let mut fields = Fields::new().plain("fallback", fallback).text("answer_id", &answer);
             if chance(&mut self.visitor.random, 0.06) {
                 fields = fields.text("reasked_field", "order_number");

@@ -120,6 +120,19 @@ fn service_and_surveys_have_every_shape() {
     assert!(count(&|event| event["data"]["state"] == "reopened") > 50);
     assert!(count(&|event| event["data"]["public"] == false) > 50);
     assert!(count(&|event| event["context"]["traffic"] == "bot") > 500);
+    for (field, least) in [("answer_id", 500), ("reasked_field", 50), ("fallback", 500)] {
+        assert!(count(&|event| !event["data"][field].is_null()) > least, "{field}");
+    }
+    let requested = |by: &'static str| move |event: &Value| event["data"]["requested_by"] == by;
+    assert!(count(&requested("customer")) > 50 && count(&requested("bot")) > 50);
+    let mut answers: HashMap<&str, Vec<&Value>> = HashMap::new();
+    for event in events.iter().filter(|event| event["data"]["sender"] == "bot") {
+        let conversation = event["data"]["conversation_id"].as_str().expect("it belongs to one");
+        answers.entry(conversation).or_default().push(&event["data"]["answer_id"]);
+    }
+    let is_loop = |three: &[&Value]| !three[0].is_null() && three.iter().all(|answer| *answer == three[0]);
+    let stuck = answers.values().filter(|answers| answers.windows(3).any(is_loop)).count();
+    assert!(stuck > 20, "{stuck} bots are stuck");
     let scores = |survey: &str| -> Vec<i64> {
         let answers = events.iter().filter(|event| event["data"]["survey_id"] == survey);
         answers.filter_map(|event| event["data"]["score"].as_i64()).collect()

@@ -204,14 +204,14 @@ async fn services(machine: &Machine) {
     // Two cycles with one number, of a conversation that began anew.
     let columns = "tenant, conversation_id, cycle, cycle_id, touchpoint, channel, device, state, started_at, last_event_at, initiator, is_deleted, revision";
     let cycle = |id: &str, revision: i64| {
-        format!("('t', 'v', 1, '{id}', 's', 'chat', 'x', 'open', @10, @10, 'customer', 0, {revision})")
+        format!(
+            "('u', 'v', 1, '{id}', 's', 'chat', 'x', 'open', @-3000000, @-3000000, 'customer', 0, {revision})"
+        )
     };
     insert(machine, "store_conversations", columns, &[&cycle("1000", 2), &cycle("2000", 1)]).await;
-    let found = rows(
-        machine,
-        "SELECT cycle, cycle_id FROM cx.conversations WHERE conversation_id = 'v' ORDER BY cycle_id",
-    )
-    .await;
+    let found =
+        rows(machine, "SELECT cycle, cycle_id FROM cx.conversations WHERE tenant = 'u' ORDER BY cycle_id")
+            .await;
     assert_eq!(found, "1\t1000\n1\t2000\n");
 }
 
