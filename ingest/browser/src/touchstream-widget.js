@@ -107,7 +107,7 @@ window.touchstream('use', 'ask', ({ hasConsent, read, track, uuid, write }) => (
     widget.setAttribute('aria-label', texts.thanks)
     thanks.textContent = texts.thanks
     setTimeout(function end() {
-      if (widget.matches(':hover')) setTimeout(end, THANKS_MS)
+      if (widget.matches(':hover') || widget.querySelector(':focus-visible')) setTimeout(end, THANKS_MS)
       else leave()
     }, THANKS_MS)
   }
