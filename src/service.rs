@@ -23,7 +23,9 @@ fn start(config: Option<&Path>) -> Result<(Settings, Shutdown), CommandError> {
 /// `touchstream ingest`.
 pub(crate) async fn ingest(config: Option<&Path>) -> Result<(), CommandError> {
     let (settings, shutdown) = start(config)?;
-    touchstream_ingest::serve(&settings, shutdown).await.map_err(failed)
+    touchstream_ingest::serve(&settings, shutdown).await.map_err(|error| {
+        if error.is_configuration() { CommandError::Usage(error.into()) } else { failed(error) }
+    })
 }
 
 /// `touchstream processor`.

@@ -64,6 +64,21 @@ pub enum IngestError {
     },
 }
 
+impl IngestError {
+    /// Whether only a change of the settings helps.
+    #[must_use]
+    pub fn is_configuration(&self) -> bool {
+        matches!(
+            self,
+            IngestError::NoPseudonymSecret
+                | IngestError::SecretFile(_)
+                | IngestError::StaticKey(_)
+                | IngestError::Aliases(_)
+                | IngestError::Proxies(_)
+        )
+    }
+}
+
 /// Why a request as a whole is refused.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {

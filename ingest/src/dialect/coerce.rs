@@ -4,6 +4,7 @@
 //! fractions. Promise: what has no evident meaning stays as it is, so that validation says what is wrong with it.
 
 use bumpalo::Bump;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use crate::catalogue::Kind;
@@ -32,7 +33,7 @@ pub(crate) fn coerce<'a>(kind: Kind, value: &'a RawValue, arena: &'a Bump) -> &'
 }
 
 fn count(array: &str) -> usize {
-    serde_json::from_str::<Vec<&RawValue>>(array).map_or(0, |entries| entries.len())
+    serde_json::from_str::<Vec<IgnoredAny>>(array).map_or(0, |entries| entries.len())
 }
 
 /// What stands in quotes, if it is a number or a truth value.

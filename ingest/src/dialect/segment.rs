@@ -91,7 +91,17 @@ pub(super) fn read<'a>(
     let Some(batch) = batch else {
         return Err(wrong_shape("expected {\"batch\":[…]} with the calls in an array"));
     };
-    Ok(batch.into_iter().map(|entry| read_entry(entry, &outer, reading)).collect())
+    let around: Fields<'a> = outer.into_iter().filter(|(name, value)| holds_for_all(name, value)).collect();
+    Ok(batch.into_iter().map(|entry| read_entry(entry, &around, reading)).collect())
+}
+
+/// Largest value around a batch that is looked at for each of its entries.
+const AROUND_BYTES: usize = 4 * 1_024;
+
+/// Whether a field around a batch stands for the same field of each entry.
+fn holds_for_all(name: &str, value: &RawValue) -> bool {
+    matches!(name, "sentAt" | "context" | "userId" | "anonymousId" | "groupId")
+        && value.get().len() <= AROUND_BYTES
 }
 
 /// An entry of a batch; what stands around the batch holds for it too.

@@ -142,7 +142,7 @@ fn channel<'a>(library: &str, said: Option<&'a RawValue>) -> Option<&'a RawValue
     if said_text == "mobile" || mobile.iter().any(|part| library.contains(part)) {
         return Some(raw("\"app\""));
     }
-    said.filter(|_| said_text != "server")
+    said.filter(|said| said_text != "server" && said.get().starts_with('"'))
 }
 
 /// A hint from the user agent, which itself is never stored.
