@@ -20,6 +20,7 @@ pub struct Metrics {
     transactions: HistogramVec,
     failures: IntCounterVec,
     windows: IntCounterVec,
+    others: IntCounterVec,
 }
 
 impl Metrics {
@@ -80,6 +81,11 @@ impl Metrics {
                 "Sessions that ended early and went back to the last commit.",
                 &["stage"],
             )?,
+            others: counter(
+                "touchstream_processor_counted_as_other_total",
+                "Changes of series that count as other because a tenant has too many names of a kind.",
+                &["kind"],
+            )?,
             windows: counter("touchstream_processor_window_rows_total", "Window upserts sent.", &["metric"])?,
         })
     }
@@ -123,6 +129,10 @@ impl Metrics {
 
     pub(crate) fn session_failed(&self, stage: &str) {
         self.failures.with_label_values(&[stage]).inc();
+    }
+
+    pub(crate) fn others(&self, kind: &str, count: u64) {
+        self.others.with_label_values(&[kind]).inc_by(count);
     }
 
     pub(crate) fn window(&self, metric: &str) {

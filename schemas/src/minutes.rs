@@ -16,6 +16,9 @@ pub mod span {
     pub const HOUR: &str = "hour";
     /// What is open now.
     pub const NOW: &str = "now";
+    /// A name that counts as itself from `start` on; `detail` says of what kind, `touchpoint` is the name, or empty for the end of what was
+    /// refused. The processor's own.
+    pub const NAME: &str = "name";
 }
 
 /// All that one series counted within one minute or hour, or has open now (`schemas/avro/minute.avsc`); an upsert.

@@ -8,12 +8,14 @@ use touchstream_runtime::settings::MetricSettings;
 use touchstream_runtime::touchpoints::Touchpoints;
 use touchstream_schemas::avro;
 use touchstream_schemas::codec::{Encoder, Framing};
+use touchstream_schemas::keys;
 use touchstream_schemas::minutes::{Minute, span};
 use touchstream_schemas::panes::{NowCount, response};
 use touchstream_schemas::time::EventTime;
 use touchstream_schemas::topics::Topics;
 use touchstream_schemas::windows::{AppWindow, CheckoutWindow, ResponseWindow, Window, WindowStep};
 
+use super::limit::{Admission, Kind};
 use crate::cells::{AppCell, Cell, CheckoutCell, Counts, NO_POSITION, ResponseCell, StepCell, StepKey};
 use crate::metrics::Metrics;
 use crate::series::SeriesKey;
@@ -85,6 +87,11 @@ impl Emitter {
         }
     }
 
+    /// Counts what counts as other.
+    pub(super) fn count_others(&self, others: impl Iterator<Item = (Kind, u64)>) {
+        others.for_each(|(kind, count)| self.metrics.others(kind.name(), count));
+    }
+
     fn response(&self, key: &SeriesKey, cell: &ResponseCell, now: NowIn<'_>) -> ResponseWindow {
         let has_slo = &*key.detail == response::FIRST_RESPONSE_CUSTOMER;
         let own = self.touchpoints.touchpoint(&key.tenant, &key.dimensions.touchpoint);
@@ -143,6 +150,20 @@ impl Sending<'_> {
             key: key.as_bytes(),
             value: None,
         })
+    }
+
+    /// Sends from when on a name counts as itself.
+    pub(super) fn admission(&mut self, admission: &Admission) -> Result<(), StageError> {
+        let ((tenant, metric), kind) = (&admission.scope, admission.kind.name());
+        let key = keys::join(&[tenant, metric, span::NAME, kind, &admission.name]);
+        let emitter = &mut *self.emitter;
+        if let Some(from) = admission.from {
+            let series = SeriesKey::new(tenant, metric, kind, [&admission.name, "", ""]);
+            let record = empty_minute(&series, span::NAME, from, self.revision);
+            emitter.minute.encode_into(&record, &mut emitter.buffer)?;
+        }
+        let (partition, value) = (Some(self.partition), admission.from.map(|_| emitter.buffer.as_slice()));
+        self.output.send(Outgoing { topic: &emitter.minutes_topic, partition, key: key.as_bytes(), value })
     }
 
     fn send_minute(&mut self, key: &SeriesKey, record: &Minute<'_>) -> Result<(), StageError> {

@@ -5,6 +5,8 @@
 //! final go out as upserts ([`emit`]); changed minutes go to the compacted topic that restores this state, in the same transaction.
 
 mod emit;
+mod limit;
+mod limit_pane;
 mod partition;
 mod ring;
 mod sizes;
@@ -26,6 +28,7 @@ use crate::metrics::Metrics;
 use crate::stage::{Committed, InputPartition, Output, Record, Stage, StageError};
 
 use emit::Emitter;
+use limit::Limits;
 use partition::{Kept, Note, PanePartition};
 
 /// Window rows that may go out at each refresh; with more of them refreshes become rarer, up to [`SLOWEST_REFRESH`] times.
@@ -42,6 +45,8 @@ pub struct RollUp {
     kept: Kept,
     /// Window rows of the last refresh of each partition.
     last_rows: HashMap<InputPartition, i64>,
+    /// Without anything admitted: what a partition begins with.
+    limits: Limits,
     raw_partitions: usize,
     partitions: BTreeMap<InputPartition, PanePartition>,
     /// How far each raw partition was read, by what each pane partition was told.
@@ -60,7 +65,9 @@ impl RollUp {
         metrics: Metrics,
     ) -> RollUp {
         let topics = Topics::new(&settings.kafka.topic_prefix);
+        let limits = Limits::new(&settings.processor, &settings.metrics, touchpoints.clone());
         RollUp {
+            limits,
             emitter: Emitter::new(&topics, &settings.metrics, touchpoints, metrics),
             topics,
             decoder: Decoder::new(&[&avro::PANE, &avro::WATERMARK, &avro::MINUTE]),
@@ -103,7 +110,8 @@ impl Stage for RollUp {
 
     fn assigned(&mut self, partition: &InputPartition, committed: Option<&Committed>, now: EventTime) {
         let note = committed.and_then(|committed| Note::parse(&committed.note));
-        self.partitions.insert(partition.clone(), PanePartition::new(note, committed, now));
+        self.partitions
+            .insert(partition.clone(), PanePartition::new(note, committed, now, self.limits.clone()));
         self.restoring.insert(partition.clone(), HashMap::new());
     }
 
@@ -154,7 +162,7 @@ impl Stage for RollUp {
                 let known = heard.entry((told.topic.into(), told.partition)).or_insert(told.watermark);
                 *known = told.watermark.max(*known);
             }),
-            Ok(false) => self.decoder.decode::<Pane<'_>>(value).map(|pane| panes.apply(&pane)),
+            Ok(false) => self.decoder.decode::<Pane<'_>>(value).map(|pane| panes.apply(pane)),
             Err(error) => Err(error),
         };
         counted.map_err(|source| StageError::Delta {

@@ -1,18 +1,21 @@
 //! One partition of the panes: its series, what changed in them, and which windows are due.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
 use touchstream_schemas::event::ALL;
+use touchstream_schemas::keys;
 use touchstream_schemas::minutes::{Minute, span};
 use touchstream_schemas::panes::{NowCount, Pane, metric};
 use touchstream_schemas::time::{EventTime, Millis};
 
 use super::emit::{Emitter, NowIn, Sending, WindowAt};
+use super::limit::{Kind, Limits, Scope};
+use super::limit_pane::step_name;
 use super::ring::{Ring, RollingSum};
 use super::sizes::{self, Ends, WindowSize};
-use crate::cells::{Cell, NO_POSITION, Names, Recorded, StepKey, counts_of};
+use crate::cells::{Cell, Counts, NO_POSITION, Names, Recorded, StepKey, counts_of};
 use crate::series::{Dimensions, Further, SeriesKey};
 use crate::stage::{Committed, Output, StageError, base_revision};
 
@@ -87,10 +90,16 @@ pub(super) struct PanePartition {
     leaves: HashMap<SeriesKey, Leaf>,
     changed_leaves: BTreeSet<SeriesKey>,
     expired_at: EventTime,
+    limits: Limits,
 }
 
 impl PanePartition {
-    pub(super) fn new(note: Option<Note>, committed: Option<&Committed>, now: EventTime) -> PanePartition {
+    pub(super) fn new(
+        note: Option<Note>,
+        committed: Option<&Committed>,
+        now: EventTime,
+        limits: Limits,
+    ) -> PanePartition {
         let first = Note { flushed_at: now, watermark: EventTime::MIN, revision: 0 };
         PanePartition {
             note: note.unwrap_or(first),
@@ -101,11 +110,13 @@ impl PanePartition {
             leaves: HashMap::new(),
             changed_leaves: BTreeSet::new(),
             expired_at: now,
+            limits,
         }
     }
 
     /// Adds a pane's change to its series and to those that contain it.
-    pub(super) fn apply(&mut self, pane: &Pane<'_>) {
+    pub(super) fn apply(&mut self, pane: Pane<'_>) {
+        let pane = self.limits.limit(pane);
         let parts = [pane.tenant, pane.metric, pane.detail, pane.touchpoint, pane.channel, pane.device];
         let key = self.key(parts, (pane.dimension, pane.dimension_value));
         let recorded = Recorded {
@@ -129,6 +140,12 @@ impl PanePartition {
     /// Takes an absolute record back from the changelog.
     pub(super) fn restore(&mut self, minute: &Minute<'_>) {
         let Minute { tenant, metric, detail, touchpoint, channel, device, .. } = *minute;
+        if minute.span == span::NAME {
+            if let Some(kind) = Kind::of(detail) {
+                self.limits.restore((tenant.into(), metric.into()), kind, touchpoint, minute.start);
+            }
+            return;
+        }
         let further = (minute.dimension, minute.dimension_value);
         let key = self.key([tenant, metric, detail, touchpoint, channel, device], further);
         // Sent to the changelog, but its windows were not sent any more.
@@ -243,6 +260,10 @@ impl PanePartition {
         output: &mut dyn Output,
     ) -> Result<(), StageError> {
         let mut sending = Sending { emitter, output, partition, revision: base_revision(self.last_offset) };
+        sending.emitter.count_others(self.limits.take_others());
+        for admission in self.limits.take_changes() {
+            sending.admission(&admission)?;
+        }
         for key in std::mem::take(&mut self.changed_leaves) {
             let Some(leaf) = self.leaves.get_mut(&key) else { continue };
             let series = &self.series[leaf.series[0]];
@@ -325,7 +346,49 @@ impl PanePartition {
                 sending.forget(&series.key, span::HOUR, hour)?;
             }
         }
+        let held = self.held_names();
+        self.limits.forget(|scope, kind, name| held.contains(&(scope.clone(), kind, name.to_owned())));
         Ok(())
+    }
+
+    /// Every name of which a minute, an hour, or something that is open now is held.
+    fn held_names(&self) -> HashSet<(Scope, Kind, String)> {
+        let mut held = HashSet::new();
+        for (key, leaf) in &self.leaves {
+            let series = &self.series[leaf.series[0]];
+            if series.ring.span().is_none() && series.now.values().all(|count| *count == 0) {
+                continue;
+            }
+            let scope: Scope = (key.tenant.clone(), key.metric.clone());
+            let Dimensions { touchpoint, channel, device } = &key.dimensions;
+            let (dimension, value) = key.further();
+            let whole = keys::join(&[&key.detail, touchpoint, channel, device, dimension, value]);
+            let mut add = |kind: Kind, name: String| held.insert((scope.clone(), kind, name));
+            add(Kind::Touchpoint, touchpoint.to_string());
+            add(Kind::Channel, channel.to_string());
+            add(Kind::Device, device.to_string());
+            add(Kind::Value, value.to_owned());
+            add(Kind::Name, key.detail.to_string());
+            add(Kind::Series, whole);
+            let of_checkout = series.ring.days().filter_map(|cell| match &cell.counts {
+                Counts::Checkout(checkout) => Some(checkout),
+                _ => None,
+            });
+            let mut add_step = |(position, step): &StepKey| {
+                let index = if *position == NO_POSITION { String::new() } else { position.to_string() };
+                add(Kind::Name, step_name(step, &index));
+            };
+            // What is open now counts also where nothing has an outcome yet.
+            let open = series.now.iter().filter(|(_, count)| **count != 0);
+            open.for_each(|(step, _)| add_step(step));
+            for checkout in of_checkout.clone() {
+                checkout.steps.keys().for_each(&mut add_step);
+            }
+            for (.., currency) in of_checkout.flat_map(|checkout| checkout.reasons.keys()) {
+                add(Kind::Name, currency.to_string());
+            }
+        }
+        held
     }
 }
 

@@ -42,6 +42,11 @@ impl Ring {
         self.minutes.get(&minute)
     }
 
+    /// All that is held, by day.
+    pub(super) fn days(&self) -> impl Iterator<Item = &Cell> + Clone {
+        self.days.values()
+    }
+
     /// First and last time that anything was counted at, by the hour.
     pub(super) fn span(&self) -> Option<(EventTime, EventTime)> {
         let first = *self.hours.first_key_value()?.0;

@@ -1,5 +1,6 @@
 //! What one key or one value can do to the processor is bounded, and its neighbours are counted all the same.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use touchstream_runtime::kafka::MAX_MESSAGE_BYTES;
@@ -79,4 +80,55 @@ fn sums_of_the_largest_amounts_stop_at_the_largest_amount() {
         let reason = &window.checkout.unwrap().reasons[0];
         assert_eq!((reason.attempts, reason.value), (40, Money::clamped(i128::MAX)));
     }
+}
+
+/// Whoever owns the partition: the first names stay, the others are one, and nothing is lost of what they count together.
+#[test]
+fn names_beyond_the_limit_count_as_other_across_restarts() {
+    let mut settings = crate::events::default_settings();
+    (settings.processor.max_touchpoints, settings.processor.max_names) = (2, 1);
+    let topics = Topics::new("cx");
+    let mut answers = Encoder::new(&avro::FEEDBACK_EVENT, Framing::SingleObject);
+    let mut checkouts = Encoder::new(&avro::CHECKOUT_EVENT, Framing::SingleObject);
+    let mut log = Log::default();
+    for (number, touchpoint) in (0..).zip(["a", "b", "c", "a", "d", "c"]) {
+        let (id, now) = (format!("e{number}"), START + Millis(number));
+        let mut event = crate::events::empty_feedback();
+        (event.id, event.event_type, event.time, event.received_at) = (&id, "feedback.answered", now, now);
+        (event.metric, event.score, event.touchpoint) = (Some("nps"), Some(9), touchpoint);
+        log.append(&topics.raw(Family::Feedback), 0, "key", answers.encode(&event).unwrap(), now);
+        let mut event = crate::events::empty_checkout();
+        (event.id, event.event_type, event.time, event.received_at) = (&id, "checkout.step", now, now);
+        (event.checkout_id, event.step, event.step_index) = (Some(id.as_str()), Some(touchpoint), Some(3));
+        log.append(&topics.raw(Family::Checkout), 0, "key", checkouts.encode(&event).unwrap(), now);
+        for stage in [crate::log::measure, crate::log::roll_up] {
+            Owner::take_over(stage(&settings, &Arc::default()), &log, now).step(&mut log, 100, now, false);
+        }
+    }
+    let mut measure = Owner::take_over(crate::log::measure(&settings, &Arc::default()), &log, START);
+    let mut roll_up = Owner::take_over(crate::log::roll_up(&settings, &Arc::default()), &log, START);
+    for round in 0..4 {
+        let now = START + Millis::HOUR + Millis(round * 40_000);
+        measure.step(&mut log, 10_000, now, false);
+        roll_up.step(&mut log, 10_000, now, false);
+    }
+    let decoder = Decoder::new(&[&avro::WINDOW]);
+    let values = log.values(&topics.windows());
+    let (mut scores, mut steps) = (BTreeMap::new(), BTreeMap::new());
+    for (_, value) in &values {
+        let window: Window<'_> = decoder.decode(value).unwrap();
+        if window.channel != "all" || window.device != "all" || window.window != "24h" {
+            continue;
+        }
+        if let Some(counts) = window.scores {
+            scores.insert(window.touchpoint, counts.answers);
+        } else if let Some(checkout) = window.checkout.filter(|_| window.touchpoint == "all") {
+            let own =
+                checkout.steps.into_iter().filter(|step| step.step_index.is_none_or(|index| index == 3));
+            steps.extend(own.map(|step| (step.step, (step.reached, step.open))));
+        }
+    }
+    assert_eq!(scores, BTreeMap::from([("a", 2), ("b", 1), ("other", 3), ("all", 6)]));
+    let expected = [("a", (2, Some(0))), ("other", (4, Some(0)))];
+    assert_eq!(steps, BTreeMap::from(expected), "what was open as other was closed as other");
 }

@@ -11,7 +11,7 @@ use touchstream_processor::measure::conversation::{ConversationPoint, Conversati
 use touchstream_processor::measure::feedback::{Feedback, FeedbackRules};
 use touchstream_processor::measure::journeys::Rules;
 use touchstream_runtime::touchpoints::Touchpoints;
-use touchstream_schemas::event::{ChatEvent, CheckoutEvent, FeedbackEvent};
+use touchstream_schemas::event::{AppEvent, ChatEvent, CheckoutEvent, FeedbackEvent};
 use touchstream_schemas::keys;
 use touchstream_schemas::money::Money;
 use touchstream_schemas::time::EventTime;
@@ -74,6 +74,13 @@ pub(crate) fn feedback_event(json: &Value) -> FeedbackEvent<'_> {
     let mut event = crate::events::empty_feedback();
     fill!(event from json: texts survey_id submission_id question_id metric choice driver respondent text;
           numbers score scale_min scale_max scene; flags);
+    event
+}
+
+pub(crate) fn app_event(json: &Value) -> AppEvent<'_> {
+    let mut event = crate::events::empty_app();
+    fill!(event from json: texts name result code; numbers status; flags fatal);
+    event.duration_ms = json["data"]["duration_ms"].as_i64();
     event
 }
 

@@ -10,7 +10,7 @@ use touchstream_schemas::time::{EventTime, Millis};
 use touchstream_schemas::topics::Topics;
 use touchstream_schemas::windows::Window;
 
-use crate::golden::{cases, chat_event, checkout_event, feedback_event, time_of};
+use crate::golden::{app_event, cases, chat_event, checkout_event, feedback_event, time_of};
 use crate::log::{Log, Owner};
 
 /// Family, Kafka key, record and time of receipt.
@@ -30,7 +30,10 @@ fn encoded(json: &Value) -> (Family, String, Vec<u8>, EventTime) {
             let event = feedback_event(json);
             (keys::feedback(&event).to_owned(), encoder.encode(&event).unwrap(), event.received_at)
         }
-        Family::App => unreachable!("no case has such an event"),
+        Family::App => {
+            let event = app_event(json);
+            (keys::app(&event).to_owned(), encoder.encode(&event).unwrap(), event.received_at)
+        }
     };
     (family, keys::join(&["t", &key]), value, received_at)
 }
@@ -68,7 +71,18 @@ fn numbers(window: &Window<'_>) -> (&'static str, Map<String, Value>) {
     let (object, numbers) = if let Some(scores) = window.scores {
         let numbers = json!({"n": scores.answers, "promoters_n": scores.top, "passives_n": scores.middle,
             "detractors_n": scores.bottom});
-        ("nps", numbers)
+        match window.metric {
+            "response_rate" => {
+                ("response_rates", json!({"shown_n": scores.answers, "answered_n": scores.top}))
+            }
+            "csat" => ("csat", json!({"n": scores.answers, "satisfied_n": scores.top})),
+            "ces" => ("ces", json!({"n": scores.answers, "satisfied_n": scores.top})),
+            _ => ("nps", numbers),
+        }
+    } else if let Some(app) = window.app {
+        let numbers = json!({"n": app.durations.n, "errors_n": app.errors, "tasks_n": app.tasks,
+            "successes_n": app.successes});
+        ("app_response", numbers)
     } else if let Some(counts) = window.service {
         let numbers = json!({"conversations_n": counts.conversations, "bot_n": counts.bot,
             "contained_n": counts.contained, "contained_net_n": counts.contained - counts.returned,
@@ -106,6 +120,9 @@ fn windows() {
                         && window.touchpoint == dimension("touchpoint")
                         && window.channel == dimension("channel")
                         && window.device == dimension("device")
+                        && ["scale", "name"]
+                            .iter()
+                            .all(|column| expected[column].as_str().is_none_or(|text| window.detail == text))
                 })
                 .max_by_key(|window| window.revision);
             if expected["n"].is_null() && expected.get("n").is_some() {
@@ -117,7 +134,16 @@ fn windows() {
                 if let Some(found) = found.get(field) {
                     assert_eq!(found, value, "{name}: {field} of {expected}");
                 } else {
-                    let known = ["object", "window", "window_end", "touchpoint", "channel", "device"];
+                    let known = [
+                        "object",
+                        "window",
+                        "window_end",
+                        "touchpoint",
+                        "channel",
+                        "device",
+                        "scale",
+                        "name",
+                    ];
                     assert!(known.contains(&field.as_str()), "{name}: {field} is no field of {expected}");
                 }
             }

@@ -17,6 +17,12 @@ use jiff::tz::TimeZone;
 pub use file::FurtherDimension;
 pub use service_times::{ServiceSpan, ServiceTimes};
 
+/// Channels that everybody means the same by.
+pub const KNOWN_CHANNELS: [&str; 15] = [
+    "web", "app", "chat", "bot", "email", "phone", "sms", "whatsapp", "social", "video", "forum", "form",
+    "store", "print", "machine",
+];
+
 /// Importance of a touchpoint that states none.
 pub const USUAL_IMPORTANCE: u8 = 3;
 

@@ -125,12 +125,7 @@ impl Comparison<'_> {
         } else {
             ("window", "window_end", table.name().to_owned())
         };
-        let details = match table {
-            Table::Nps | Table::Duration | Table::ServiceQuality => "",
-            Table::Funnel => "step, step_index, ",
-            Table::Abandonment => "reason, reason_source, currency, ",
-            Table::ResponseTimes => "metric, ",
-        };
+        let details: String = table.details().iter().map(|column| format!("{column}, ")).collect();
         let counts: Vec<String> = table
             .counts()
             .iter()
@@ -178,7 +173,17 @@ impl Comparison<'_> {
                 }
                 shown.push(outcome.fact);
                 let (fact, ids) = match table {
-                    Table::Nps => (format!("{:?}", truth.answers[outcome.fact]), Vec::new()),
+                    Table::Nps | Table::Csat | Table::Ces => {
+                        (format!("{:?}", truth.answers[outcome.fact]), Vec::new())
+                    }
+                    Table::ResponseRates => {
+                        let shown = &truth.shown[outcome.fact];
+                        (format!("{shown:?}"), vec![shown.id.clone()])
+                    }
+                    Table::AppResponse => {
+                        let event = &truth.app_events[outcome.fact];
+                        (format!("{event:?}"), vec![event.id.clone()])
+                    }
                     Table::ResponseTimes => (
                         format!("{:?}", truth.cycles[outcome.fact]),
                         truth.cycles[outcome.fact].event_ids.clone(),

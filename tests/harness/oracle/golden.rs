@@ -66,7 +66,9 @@ fn the_oracle_shows_the_rows_of_the_cases() {
                 window: WINDOWS.iter().find(|window| expected["window"] == window.name).expect("a size").name,
                 minute: time_of(&text("window_end")) / super::MINUTE,
                 series: names.number(&[text("touchpoint"), text("channel"), text("device")].join("\t")),
-                detail: names.number(""),
+                detail: names.number(
+                    &table.details().iter().map(|column| text(column)).collect::<Vec<_>>().join("\t"),
+                ),
             };
             for (name, place) in table.counts().iter().zip(0..) {
                 let Some(count) = expected.get(name) else { continue };

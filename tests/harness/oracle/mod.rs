@@ -4,6 +4,7 @@
 //! is written to be believed at reading: sort everything, walk over it, count. Golden cases in tests/golden hold it to the text.
 
 mod answers;
+mod apps;
 mod checkouts;
 mod compare;
 mod contacts;
@@ -18,7 +19,8 @@ mod windows;
 
 use std::collections::BTreeMap;
 
-pub(crate) use answers::Answer;
+pub(crate) use answers::{Answer, Shown};
+pub(crate) use apps::AppEvent;
 pub(crate) use checkouts::Attempt;
 pub(crate) use compare::Comparison;
 pub(crate) use contacts::Contact;
@@ -36,6 +38,8 @@ pub(crate) struct Truth {
     pub(crate) cycles: Vec<Cycle>,
     pub(crate) contacts: Vec<Contact>,
     pub(crate) answers: Vec<Answer>,
+    pub(crate) shown: Vec<Shown>,
+    pub(crate) app_events: Vec<AppEvent>,
 }
 
 impl Truth {
@@ -52,6 +56,8 @@ impl Truth {
             cycles: conversations::cycles(&human, as_of, touchpoints),
             contacts: contacts::contacts(&human, as_of),
             answers: answers::answers(&human),
+            shown: answers::shown(&human),
+            app_events: apps::app_events(&human),
         }
     }
 }

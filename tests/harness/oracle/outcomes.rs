@@ -1,5 +1,6 @@
 //! What counts, at which time, for which series: facts become outcomes.
 
+use super::apps::What;
 use super::event::Dimensions;
 use super::{MINUTE, Truth};
 
@@ -17,6 +18,14 @@ pub(crate) struct Outcome {
 pub(crate) enum Counted {
     /// An NPS answer with its score.
     Score(i64),
+    /// A CSAT or CES answer: metric, scale, whether it is a good one.
+    Share(&'static str, String, bool),
+    /// A submission that was shown, and whether it was answered.
+    Shown(bool),
+    /// A response of this name: how long it took, whether it failed.
+    Response(String, i64, bool),
+    /// A task of this name, and whether it succeeded.
+    Task(String, bool),
     /// A step reached by an attempt with an outcome, and whether it was dropped there.
     Step { step: String, index: Option<i64>, dropped: bool },
     /// An abandonment.
@@ -34,6 +43,8 @@ pub(crate) enum Counted {
 pub(crate) fn outcomes(truth: &Truth) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
     of_answers(truth, &mut outcomes);
+    of_shown(truth, &mut outcomes);
+    of_apps(truth, &mut outcomes);
     of_attempts(truth, &mut outcomes);
     of_cycles(truth, &mut outcomes);
     of_contacts(truth, &mut outcomes);
@@ -42,11 +53,36 @@ pub(crate) fn outcomes(truth: &Truth) -> Vec<Outcome> {
 
 fn of_answers(truth: &Truth, outcomes: &mut Vec<Outcome>) {
     for (fact, answer) in truth.answers.iter().enumerate() {
-        if answer.metric == "nps" && answer.is_counted && !answer.is_employee {
+        if !answer.is_counted || answer.is_employee {
+            continue;
+        }
+        if let Some((scale, is_good)) = answer.share() {
+            let metric = if answer.metric == "csat" { "csat" } else { "ces" };
+            let counts = Counted::Share(metric, scale, is_good);
+            outcomes.push(Outcome { at: answer.time, dimensions: answer.dimensions.clone(), counts, fact });
+        }
+        if answer.metric == "nps" {
             let score = answer.score.expect("an NPS answer has a score");
             let counts = Counted::Score(score);
             outcomes.push(Outcome { at: answer.time, dimensions: answer.dimensions.clone(), counts, fact });
         }
+    }
+}
+
+fn of_shown(truth: &Truth, outcomes: &mut Vec<Outcome>) {
+    for (fact, shown) in truth.shown.iter().enumerate() {
+        let counts = Counted::Shown(shown.is_answered);
+        outcomes.push(Outcome { at: shown.time, dimensions: shown.dimensions.clone(), counts, fact });
+    }
+}
+
+fn of_apps(truth: &Truth, outcomes: &mut Vec<Outcome>) {
+    for (fact, event) in truth.app_events.iter().enumerate() {
+        let counts = match event.what {
+            What::Response { took, is_error } => Counted::Response(event.name.clone(), took, is_error),
+            What::Task { is_success } => Counted::Task(event.name.clone(), is_success),
+        };
+        outcomes.push(Outcome { at: event.time, dimensions: event.dimensions.clone(), counts, fact });
     }
 }
 

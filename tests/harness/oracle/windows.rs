@@ -29,6 +29,10 @@ pub(crate) const COUNTS: usize = 10;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Table {
     Nps,
+    Csat,
+    Ces,
+    ResponseRates,
+    AppResponse,
     Funnel,
     Abandonment,
     Duration,
@@ -37,8 +41,12 @@ pub(crate) enum Table {
 }
 
 impl Table {
-    pub(crate) const ALL: [Table; 6] = [
+    pub(crate) const ALL: [Table; 10] = [
         Table::Nps,
+        Table::Csat,
+        Table::Ces,
+        Table::ResponseRates,
+        Table::AppResponse,
         Table::Funnel,
         Table::Abandonment,
         Table::Duration,
@@ -49,6 +57,10 @@ impl Table {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Table::Nps => "nps",
+            Table::Csat => "csat",
+            Table::Ces => "ces",
+            Table::ResponseRates => "response_rates",
+            Table::AppResponse => "app_response",
             Table::Funnel => "checkout_funnel",
             Table::Abandonment => "checkout_abandonment",
             Table::Duration => "checkout_duration",
@@ -57,10 +69,29 @@ impl Table {
         }
     }
 
+    fn is_score(self) -> bool {
+        matches!(self, Table::Nps | Table::Csat | Table::Ces)
+    }
+
+    /// The key columns that tell rows of a series apart.
+    pub(crate) fn details(self) -> &'static [&'static str] {
+        match self {
+            Table::Nps | Table::ResponseRates | Table::Duration | Table::ServiceQuality => &[],
+            Table::Csat | Table::Ces => &["scale"],
+            Table::AppResponse => &["name"],
+            Table::Funnel => &["step", "step_index"],
+            Table::Abandonment => &["reason", "reason_source", "currency"],
+            Table::ResponseTimes => &["metric"],
+        }
+    }
+
     /// Names of the counts of a row, in the order of [`Row::counts`].
     pub(crate) fn counts(self) -> &'static [&'static str] {
         match self {
             Table::Nps => &["n", "promoters_n", "passives_n", "detractors_n"],
+            Table::Csat | Table::Ces => &["n", "satisfied_n"],
+            Table::ResponseRates => &["shown_n", "answered_n"],
+            Table::AppResponse => &["n", "errors_n", "tasks_n", "successes_n"],
             Table::Funnel => &["reached_n", "dropped_n"],
             Table::Abandonment => &["n", "value_sum"],
             Table::Duration => &["n", "within_3min_n", "within_15min_n"],
@@ -83,7 +114,9 @@ impl Table {
     /// The percentiles that a row shows.
     pub(crate) fn percentiles(self) -> &'static [usize] {
         match self {
-            Table::Nps | Table::Funnel | Table::Abandonment | Table::ServiceQuality => &[],
+            Table::Nps | Table::Csat | Table::Ces | Table::ResponseRates => &[],
+            Table::Funnel | Table::Abandonment | Table::ServiceQuality => &[],
+            Table::AppResponse => &[50, 95, 99],
             Table::Duration => &[50, 75, 95],
             Table::ResponseTimes => &[50, 75, 95, 99],
         }
@@ -97,6 +130,18 @@ impl Table {
             (Table::Nps, Counted::Score(score)) => {
                 let class = |range: std::ops::RangeInclusive<i64>| i64::from(range.contains(score));
                 Some((String::new(), counts([1, class(9..=10), class(7..=8), class(0..=6)]), None))
+            }
+            (Table::Csat | Table::Ces, Counted::Share(metric, scale, is_good)) if *metric == self.name() => {
+                Some((scale.clone(), counts([1, i64::from(*is_good)]), None))
+            }
+            (Table::ResponseRates, Counted::Shown(is_answered)) => {
+                Some((String::new(), counts([1, i64::from(*is_answered)]), None))
+            }
+            (Table::AppResponse, Counted::Response(name, took, is_error)) => {
+                Some((name.clone(), counts([1, i64::from(*is_error)]), Some(*took)))
+            }
+            (Table::AppResponse, Counted::Task(name, is_success)) => {
+                Some((name.clone(), counts([0, 0, 1, i64::from(*is_success)]), None))
             }
             (Table::Funnel, Counted::Step { step, index, dropped }) => {
                 let dropped = i64::from(*dropped && index.is_some());
@@ -150,7 +195,12 @@ impl Table {
     pub(crate) fn intervals(self, counts: &[i64; COUNTS]) -> Vec<(&'static str, Option<(f64, f64)>)> {
         match self {
             Table::Nps => vec![("", nps_interval(counts[0], counts[1], counts[3]))],
-            Table::Funnel => vec![("", wilson(counts[1], counts[0]))],
+            Table::Csat | Table::Ces | Table::ResponseRates | Table::Funnel => {
+                vec![("", wilson(counts[1], counts[0]))]
+            }
+            Table::AppResponse => {
+                vec![("error_", wilson(counts[1], counts[0])), ("success_", wilson(counts[3], counts[2]))]
+            }
             Table::ServiceQuality => vec![
                 ("containment_", wilson(counts[2], counts[1])),
                 ("containment_net_", wilson(counts[3], counts[1])),
@@ -217,7 +267,7 @@ pub(crate) fn window_rows(
 ) -> HashMap<RowKey, Row> {
     let mut rows = HashMap::new();
     for ((series, detail), items) in streams(table, outcomes, names, true) {
-        for window in WINDOWS.iter().filter(|window| !window.scores_only || table == Table::Nps) {
+        for window in WINDOWS.iter().filter(|window| !window.scores_only || table.is_score()) {
             let last_end = as_of.div_euclid(super::MINUTE);
             slide(table, window, &items, last_end, |minute, row| {
                 rows.insert(RowKey { window: window.name, minute, series, detail }, row);
