@@ -109,3 +109,79 @@ impl CustomerContact {
         deltas.count_by(&series, &self.further, contained_at, Counts::Service(counts), sign);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn contact(conversation: &str, started_at: EventTime, last_event_at: EventTime) -> ContactFact {
+        ContactFact {
+            tenant: "t".to_owned(),
+            conversation_id: conversation.to_owned(),
+            customer_id: Some("c".to_owned()),
+            touchpoint: "support".to_owned(),
+            channel: "chat".to_owned(),
+            device: "mobile".to_owned(),
+            started_at,
+            last_event_at,
+            outcome_at: Some(last_event_at),
+            is_bot: true,
+            is_contained: true,
+            handoffs: Vec::new(),
+            bot_loops: Vec::new(),
+            reasked_at: None,
+            reopened: Vec::new(),
+            further: Vec::new(),
+            is_deleted: false,
+            revision: 1,
+        }
+    }
+
+    fn returned(deltas: &mut Deltas) -> i64 {
+        let mut sum = 0;
+        deltas
+            .drain::<()>(|_, pane| {
+                sum += pane.service.map_or(0, |service| service.returned);
+                Ok(())
+            })
+            .expect("nothing fails here");
+        sum
+    }
+
+    #[test]
+    fn whoever_comes_back_within_72_hours_is_counted_and_taken_back_with_what_brought_them() {
+        let (mut customer, mut deltas) = (Customer::default(), Deltas::default());
+        let end = EventTime(1_767_600_000_000);
+        let mut step = |fact: ContactFact| {
+            customer.take(&fact, &mut deltas);
+            customer.settle("t", EventTime::MIN, &mut deltas);
+            returned(&mut deltas)
+        };
+        assert_eq!(step(contact("a", end - Millis::HOUR, end)), 0);
+        let late = contact("b", end + RETURN_WITHIN + Millis(1), end + RETURN_WITHIN + Millis::HOUR);
+        assert_eq!(step(late), 0);
+        let in_time = contact("d", end + RETURN_WITHIN, end + RETURN_WITHIN + Millis::MINUTE);
+        assert_eq!(step(in_time.clone()), 1);
+        assert_eq!(step(in_time.clone()), 0, "the same again changes nothing");
+        let between = contact("e", end + Millis::HOUR, end + RETURN_WITHIN);
+        assert_eq!(step(between.clone()), 1, "it is followed by b, and a was counted before");
+        assert_eq!(step(ContactFact { is_deleted: true, ..in_time }), 0, "a is still followed by e");
+        assert_eq!(
+            step(ContactFact { is_deleted: true, ..between }),
+            -2,
+            "nobody follows a in time, and e is gone"
+        );
+    }
+
+    #[test]
+    fn one_customer_is_no_crowd() {
+        let (mut customer, mut deltas) = (Customer::default(), Deltas::default());
+        for number in 0..1_000 {
+            let start = EventTime(1_767_600_000_000) + Millis::MINUTE.times(number);
+            customer.take(&contact(&number.to_string(), start, start + Millis(1)), &mut deltas);
+            customer.settle("t", EventTime::MIN, &mut deltas);
+        }
+        assert_eq!(customer.contacts.len(), MOST_CONTACTS);
+        assert_eq!(returned(&mut deltas), 999, "all but the last were followed, also those forgotten since");
+    }
+}

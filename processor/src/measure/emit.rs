@@ -162,10 +162,11 @@ impl FamilyOutput for ConversationRules {
         }
     }
     fn encode_fact(emitter: &mut Emitter, fact: &Finding) -> Result<(), StageError> {
-        Ok(match fact {
+        match fact {
             Finding::Cycle(fact) => emitter.conversation_fact.encode_into(fact, &mut emitter.buffer)?,
             Finding::Contact(fact) => emitter.contact_fact.encode_into(fact, &mut emitter.buffer)?,
-        })
+        }
+        Ok(())
     }
     fn encode_state(
         emitter: &mut Emitter,

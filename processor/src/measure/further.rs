@@ -3,11 +3,18 @@
 use touchstream_runtime::touchpoints::{FurtherDimension, Touchpoints};
 use touchstream_schemas::event::{AppEvent, ChatEvent, CheckoutEvent, FeedbackEvent, UNKNOWN};
 use touchstream_schemas::facts::FurtherValue;
+use touchstream_schemas::time::EventTime;
+
+use super::service_hours::is_served;
 
 /// An event of any family, as far as its further dimensions go.
 pub trait FurtherContext {
     /// Its tenant.
     fn tenant(&self) -> &str;
+    /// Its touchpoint.
+    fn touchpoint(&self) -> &str;
+    /// Its time.
+    fn time(&self) -> EventTime;
     /// Its value in a dimension, if one was sent.
     fn value(&self, dimension: FurtherDimension) -> Option<&str>;
 
@@ -16,7 +23,14 @@ pub trait FurtherContext {
         let dimensions = touchpoints.dimensions(self.tenant()).iter();
         let value = |dimension: &FurtherDimension| FurtherValue {
             dimension: dimension.name().to_owned(),
-            value: self.value(*dimension).unwrap_or(UNKNOWN).to_owned(),
+            value: match dimension {
+                FurtherDimension::ServiceHours => {
+                    let times = touchpoints.service_times(self.tenant(), self.touchpoint());
+                    if is_served(times, self.time()) { "in" } else { "out" }
+                }
+                sent => self.value(*sent).unwrap_or(UNKNOWN),
+            }
+            .to_owned(),
         };
         dimensions.map(value).collect()
     }
@@ -28,6 +42,12 @@ macro_rules! further_context {
             fn tenant(&self) -> &str {
                 self.tenant
             }
+            fn touchpoint(&self) -> &str {
+                self.touchpoint
+            }
+            fn time(&self) -> EventTime {
+                self.time
+            }
             fn value(&self, dimension: FurtherDimension) -> Option<&str> {
                 match dimension {
                     FurtherDimension::Persona => self.persona,
@@ -35,6 +55,7 @@ macro_rules! further_context {
                     FurtherDimension::Locale => self.locale,
                     FurtherDimension::Variant => self.variant,
                     FurtherDimension::AppVersion => self.app_version,
+                    FurtherDimension::ServiceHours => None,
                 }
             }
         })*

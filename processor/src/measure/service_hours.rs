@@ -31,6 +31,12 @@ pub fn served(times: Option<&ServiceTimes>, from: EventTime, to: EventTime) -> M
     sum
 }
 
+/// Whether somebody serves at a moment; without service times always.
+#[must_use]
+pub fn is_served(times: Option<&ServiceTimes>, at: EventTime) -> bool {
+    times.is_none() || served(times, at, at + Millis(1)) > Millis(0)
+}
+
 /// When the wall shows so many minutes since midnight of that date; `None` at the end of the calendar.
 fn moment(zone: &TimeZone, date: Date, minute: u16) -> Option<EventTime> {
     let (date, minute) = if minute >= 24 * 60 { (date.tomorrow().ok()?, 0) } else { (date, minute) };

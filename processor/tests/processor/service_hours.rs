@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use jiff::civil::Weekday;
 use proptest::prelude::*;
-use touchstream_processor::measure::service_hours::served;
+use touchstream_processor::measure::service_hours::{is_served, served};
 use touchstream_runtime::touchpoints::{ServiceTimes, Touchpoints};
 use touchstream_schemas::time::{EventTime, Millis};
 
@@ -70,7 +70,7 @@ fn textbook_days() {
 }
 
 /// Whether somebody serves at a moment, by asking what the wall shows.
-fn is_served(times: &ServiceTimes, moment: EventTime) -> bool {
+fn shows_service(times: &ServiceTimes, moment: EventTime) -> bool {
     let wall = times.time_zone().to_datetime(Timestamp::from_millisecond(moment.0).unwrap());
     let minute = u16::try_from(i32::from(wall.hour()) * 60 + i32::from(wall.minute())).unwrap();
     times.on(wall.date()).iter().any(|span| span.from_minute <= minute && minute < span.to_minute)
@@ -122,9 +122,10 @@ proptest! {
     ) {
         let from = at(start) + Millis::MINUTE.times(from);
         let to = from + Millis::MINUTE.times(length);
-        let minutes = (0..length).filter(|minute| is_served(&times, from + Millis::MINUTE.times(*minute))).count();
+        let minutes = (0..length).filter(|minute| shows_service(&times, from + Millis::MINUTE.times(*minute))).count();
         let expected = Millis::MINUTE.times(i64::try_from(minutes).unwrap());
         prop_assert_eq!(served(Some(&times), from, to), expected);
+        prop_assert_eq!(is_served(Some(&times), from), shows_service(&times, from));
     }
 
     /// It adds up, is never more than the time itself, and service around the clock is all of it.

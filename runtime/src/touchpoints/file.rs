@@ -32,6 +32,8 @@ pub enum FurtherDimension {
     Variant,
     /// `context.app_version`.
     AppVersion,
+    /// Whether it happened within the service hours of its touchpoint: in or out.
+    ServiceHours,
 }
 
 impl FurtherDimension {
@@ -44,6 +46,7 @@ impl FurtherDimension {
             FurtherDimension::Locale => "locale",
             FurtherDimension::Variant => "variant",
             FurtherDimension::AppVersion => "app_version",
+            FurtherDimension::ServiceHours => "service_hours",
         }
     }
 }

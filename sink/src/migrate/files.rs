@@ -105,7 +105,7 @@ files! {
 
 /// The further key columns of an object that is split by a further dimension.
 const BY_COLUMNS: &str = "
-    `dimension` LowCardinality(String) COMMENT 'Further dimension by which the rows are split, as configured: persona, member, locale, variant or app_version.',
+    `dimension` LowCardinality(String) COMMENT 'Further dimension by which the rows are split, as configured: persona, member, locale, variant, app_version or service_hours (in or out).',
     `dimension_value` LowCardinality(String) COMMENT 'Its value; unknown when none was sent; other beyond the limit. There is no row for all values: that is the object without _by.',";
 
 /// Fills the placeholders in.
