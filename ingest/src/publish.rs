@@ -245,7 +245,6 @@ pub(crate) struct NotQueued;
 
 /// Sends events; while it is held, the producer stays and nothing is diverted.
 pub(crate) struct DirectSender<'p> {
-    publisher: &'p Publisher,
     producer: RwLockReadGuard<'p, Arc<Sending>>,
 }
 
@@ -273,7 +272,7 @@ impl DirectSender<'_> {
     /// Queues events of a group in order, as many as there is room for; how many.
     pub(crate) fn send_group(&self, group: &Group) -> usize {
         group.receipt.expect(group.entries.len());
-        let sent = self.publisher.send_handed_in(&self.producer, group);
+        let sent = Publisher::send_handed_in(&self.producer, group);
         for _ in sent..group.entries.len() {
             group.receipt.one_less();
         }
@@ -324,14 +323,13 @@ impl ReplacedProducer {
 
 /// Sends while nobody else can.
 pub(crate) struct ExclusiveSender<'p> {
-    publisher: &'p Publisher,
     producer: &'p Sending,
 }
 
 impl ExclusiveSender<'_> {
     /// Queues events of a group that was handed in, as many as there is room for; how many.
     pub(crate) fn send_handed_in(&self, group: &Group) -> usize {
-        self.publisher.send_handed_in(self.producer, group)
+        Publisher::send_handed_in(self.producer, group)
     }
 }
 
@@ -357,7 +355,7 @@ impl Publisher {
     /// The way to the producer for one request.
     pub(crate) fn direct(&self) -> DirectSender<'_> {
         let producer = self.producer.read().unwrap_or_else(PoisonError::into_inner);
-        DirectSender { publisher: self, producer }
+        DirectSender { producer }
     }
 
     /// Puts a new producer in the place of the old one; `meanwhile` runs while nobody can send.
@@ -372,10 +370,10 @@ impl Publisher {
     /// Does something while nobody else can send.
     pub(crate) fn exclusively<T>(&self, act: impl FnOnce(&ExclusiveSender<'_>) -> T) -> T {
         let producer = self.producer.write().unwrap_or_else(PoisonError::into_inner);
-        act(&ExclusiveSender { publisher: self, producer: &producer })
+        act(&ExclusiveSender { producer: &producer })
     }
 
-    fn send_handed_in(&self, producer: &Sending, group: &Group) -> usize {
+    fn send_handed_in(producer: &Sending, group: &Group) -> usize {
         let records = group.entries.iter().zip(group.bodies.iter());
         let mut sent = 0;
         for (entry, body) in records {
