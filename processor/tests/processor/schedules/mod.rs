@@ -163,7 +163,7 @@ impl OfConversation for ContactFact {
 
 fn newest_of_conversations<F: OfConversation>(log: &Log, topic: &str, seed: u64) -> Vec<F> {
     let decoder = Decoder::new(&[&avro::CONVERSATION_FACT, &avro::CONTACT_FACT]);
-    let mut newest: BTreeMap<(Vec<u8>, (String, EventTime)), (i64, bool, F)> = BTreeMap::new();
+    let mut newest: BTreeMap<_, (i64, bool, F)> = BTreeMap::new();
     for (key, value) in log.values(topic) {
         let mut fact: F = decoder.decode(&value).unwrap();
         let (revision, is_deleted) = fact.stamp();
