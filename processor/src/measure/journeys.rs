@@ -12,6 +12,7 @@ mod shelf;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use touchstream_schemas::time::{EventTime, Millis};
@@ -102,6 +103,7 @@ struct Touched<R: Rules> {
     points: Vec<R::Point>,
     sent: Vec<R::Fact>,
     repeated_transactions: i64,
+    has_new_events: bool,
 }
 
 /// All journeys of one partition.
@@ -182,16 +184,16 @@ impl<R: Rules> Journeys<R> {
     pub fn add(&mut self, key: &str, point: R::Point) -> bool {
         let place = self.shelf.find_or_add(key);
         let index = match self.shelf.get(place).touched {
-            Some(index) => index,
+            Some(after) => after.get() as usize - 1,
             None => {
-                let index = self.touched.len();
                 let touched = self.pick_up(place);
                 self.touched.push((place, touched));
-                self.shelf.get_mut(place).touched = Some(index);
-                index
+                let after = u32::try_from(self.touched.len()).ok().and_then(NonZeroU32::new);
+                self.shelf.get_mut(place).touched = Some(after.expect("a transaction has far fewer records"));
+                self.touched.len() - 1
             }
         };
-        let points = &mut self.touched[index].1.points;
+        let Touched { points, has_new_events, .. } = &mut self.touched[index].1;
         let at = points.partition_point(|earlier| R::position(earlier) < R::position(&point));
         if points.get(at).is_some_and(|same| R::position(same) == R::position(&point)) {
             return true;
@@ -200,7 +202,7 @@ impl<R: Rules> Journeys<R> {
             return false;
         }
         points.insert(at, point);
-        self.shelf.get_mut(place).has_new_events = true;
+        *has_new_events = true;
         true
     }
 
@@ -236,10 +238,10 @@ impl<R: Rules> Journeys<R> {
         deltas: &mut Deltas,
         outcome: &mut O,
     ) -> Result<(), O::Error> {
-        let Touched { points, sent, repeated_transactions } = touched;
+        let Touched { points, sent, repeated_transactions, has_new_events } = touched;
         let held = self.shelf.get_mut(place);
         held.touched = None;
-        let mut is_changed = std::mem::take(&mut held.has_new_events);
+        let mut is_changed = has_new_events;
         let revision = base_revision.max(held.revision + 1);
         let key = held.key.clone();
         let last = points.last().map_or(EventTime::MIN, |point| R::position(point).0);
@@ -299,14 +301,15 @@ impl<R: Rules> Journeys<R> {
             points.push(R::unpack(&mut unpacker));
         }
         if points.is_empty() {
-            return Touched { points, sent: Vec::new(), repeated_transactions: 0 };
+            return Touched { points, sent: Vec::new(), repeated_transactions: 0, has_new_events: false };
         }
         let evaluation = evaluate(&*self.rules, &held.key, &points, self.served);
         let mut sent = self.unlike.remove(&place).unwrap_or(evaluation.facts);
         for fact in &mut sent {
             R::stamp(fact, held.revision, false);
         }
-        Touched { points, sent, repeated_transactions: evaluation.repeated_transactions }
+        let repeated_transactions = evaluation.repeated_transactions;
+        Touched { points, sent, repeated_transactions, has_new_events: false }
     }
 
     fn put_down(&mut self, place: Place, points: &[R::Point], due: EventTime) {

@@ -104,7 +104,6 @@ struct Quality {
 const QUALITY_LOOK_BACK: usize = 8;
 
 /// The part of an event that says whether and where it counts, whatever its family.
-#[derive(serde::Deserialize)]
 struct Envelope<'a> {
     tenant: &'a str,
     source: &'a str,
@@ -112,6 +111,12 @@ struct Envelope<'a> {
     time: EventTime,
     received_at: EventTime,
     traffic: &'a str,
+}
+
+macro_rules! key_of {
+    ($event:expr) => {
+        EventKey::new($event.tenant, $event.source, $event.id)
+    };
 }
 
 macro_rules! envelope {
@@ -180,9 +185,15 @@ impl RawPartition {
 
     pub(super) fn look_back_at(&mut self, shared: &Shared, record: Record<'_>) -> Result<(), StageError> {
         let Some(value) = record.value else { return Ok(()) };
-        match shared.decoder.decode::<Envelope<'_>>(value) {
-            Ok(event) => {
-                let key = EventKey::new(event.tenant, event.source, event.id);
+        let decoder = &shared.decoder;
+        let key = match self.family {
+            Family::Checkout => decoder.decode_event(value).map(|event: CheckoutEvent<'_>| key_of!(event)),
+            Family::Chat => decoder.decode_event(value).map(|event: ChatEvent<'_>| key_of!(event)),
+            Family::Feedback => decoder.decode_event(value).map(|event: FeedbackEvent<'_>| key_of!(event)),
+            Family::App => decoder.decode_event(value).map(|event: AppEvent<'_>| key_of!(event)),
+        };
+        match key {
+            Ok(key) => {
                 self.duplicates.is_duplicate(key, record.offset, record.appended_at);
                 Ok(())
             }

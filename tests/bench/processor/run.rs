@@ -13,7 +13,7 @@ use crate::machine::Machine;
 
 /// The share of the events that is not measured: compilers warm up, groups form.
 const WARM_UP: f64 = 0.25;
-const DEADLINE: Duration = Duration::from_secs(180);
+const DEADLINE: Duration = Duration::from_secs(400);
 
 /// What a run showed.
 #[derive(Clone, Copy, Debug)]

@@ -96,6 +96,7 @@ pub(crate) fn state(peers: &Peers<'_>, report: &mut Report) {
         let mut process = peers.start_processor(prefix, &group);
         Group::new(peers.machine, &format!("{group}-measure"), &topics).watch(&mut process, 0);
         weights.push(process.resident());
+        report.note(format!("Resident with {open} open checkouts: {} MiB.", process.resident() >> 20));
         process.kill();
         let mut runs = Runs::new(&format!("processor, checkouts beside {open} open ones"));
         for repetition in 0..REPETITIONS as u64 {

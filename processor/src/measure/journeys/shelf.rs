@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasherDefault;
+use std::num::NonZeroU32;
 
 use touchstream_schemas::duplicates::TakeHash;
 use touchstream_schemas::time::{EventTime, Millis};
@@ -27,9 +28,8 @@ pub(super) struct Held {
     pub(super) points: Box<[u8]>,
     /// Highest revision given to a fact of this journey.
     pub(super) revision: i64,
-    /// Its index among the journeys that are changing.
-    pub(super) touched: Option<usize>,
-    pub(super) has_new_events: bool,
+    /// One more than its index among the journeys that are changing.
+    pub(super) touched: Option<NonZeroU32>,
     due: EventTime,
     /// The second under which the timer stands.
     armed: i64,

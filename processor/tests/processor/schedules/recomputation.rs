@@ -1,6 +1,6 @@
 //! The plain recomputation: facts by the rules alone, and every window as the sum of its minutes, in whatever order.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use touchstream_processor::cells::Counts;
@@ -239,14 +239,26 @@ pub(crate) fn expected_windows(mut deltas: Deltas, now: EventTime) -> BTreeMap<S
         ("28d", 40_320, 1_440),
         ("90d", 129_600, 1_440),
     ];
-    let mut windows: BTreeMap<String, Numbers> = BTreeMap::new();
+    // Millions of additions: names are numbers until all is added up.
+    let mut names: Vec<String> = Vec::new();
+    let mut number_of: HashMap<String, usize> = HashMap::new();
+    let mut windows: HashMap<String, BTreeMap<i64, HashMap<usize, i64>>> = HashMap::new();
     deltas
         .drain::<()>(|_, pane| {
             let Some(minute) = pane.minute else { return Ok(()) };
             if pane.metric == "quality" {
                 return Ok(());
             }
-            let numbers = numbers_of_pane(pane);
+            let numbers: Vec<(usize, i64)> = numbers_of_pane(pane)
+                .into_iter()
+                .map(|(name, value)| {
+                    let number = *number_of.entry(name).or_insert_with_key(|name| {
+                        names.push(name.clone());
+                        names.len() - 1
+                    });
+                    (number, value)
+                })
+                .collect();
             let is_score = ["nps", "csat", "ces"].contains(&pane.metric);
             for combination in 0..8 {
                 let part = |bit: i32, value| if combination & bit == 0 { value } else { "all" };
@@ -254,14 +266,14 @@ pub(crate) fn expected_windows(mut deltas: Deltas, now: EventTime) -> BTreeMap<S
                 for (name, size, advance) in sizes.iter().take(if is_score { 6 } else { 4 }) {
                     let newest = (now.0 / (advance * MINUTE) + 1) * advance * MINUTE;
                     let mut end = (minute.0 / (advance * MINUTE) + 1) * advance * MINUTE;
+                    let [touchpoint, channel, device] = dimensions;
+                    let (dimension, value) = (pane.dimension, pane.dimension_value);
+                    let series = [pane.metric, pane.detail, touchpoint, channel, device, dimension, value];
+                    let ends = windows.entry(window_key(series, name, 0)).or_default();
                     while end - size * MINUTE <= minute.0 && end <= newest {
-                        let [touchpoint, channel, device] = dimensions;
-                        let (dimension, value) = (pane.dimension, pane.dimension_value);
-                        let series =
-                            [pane.metric, pane.detail, touchpoint, channel, device, dimension, value];
-                        let sum = windows.entry(window_key(series, name, end)).or_default();
+                        let sum = ends.entry(end).or_default();
                         for (name, value) in &numbers {
-                            *sum.entry(name.clone()).or_insert(0) += value;
+                            *sum.entry(*name).or_insert(0) += value;
                         }
                         end += advance * MINUTE;
                     }
@@ -270,9 +282,16 @@ pub(crate) fn expected_windows(mut deltas: Deltas, now: EventTime) -> BTreeMap<S
             Ok(())
         })
         .unwrap();
-    windows
-        .into_iter()
-        .map(|(key, numbers)| (key, finish(numbers)))
-        .filter(|(_, numbers)| !numbers.is_empty())
-        .collect()
+    let mut expected = BTreeMap::new();
+    for (series, ends) in windows {
+        for (end, sums) in ends {
+            let numbers =
+                finish(sums.into_iter().map(|(number, value)| (names[number].clone(), value)).collect());
+            if !numbers.is_empty() {
+                let series = series.strip_suffix('0').expect("it was made for the end 0");
+                expected.insert(format!("{series}{end}"), numbers);
+            }
+        }
+    }
+    expected
 }
