@@ -96,7 +96,7 @@ impl Sender {
         }
     }
 
-    async fn exchange(&mut self, number: u64, run: usize, buffer: &mut Vec<u8>) {
+    async fn exchange(&mut self, number: u64, run: usize, buffer: &mut [u8]) {
         let index = usize::try_from(number).expect("a short run") % self.requests.len();
         let request = &self.requests[index];
         if let Some(at) = request.id_at {
