@@ -23,6 +23,7 @@ use crate::series::SeriesKey;
 /// What an event of a submission is, and what is known of it: its own event and its fact.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are answers, and they rest packed")]
 pub enum Feedback {
     /// An answer to a question.
     Answer(AnswerFact),

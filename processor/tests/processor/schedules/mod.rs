@@ -35,7 +35,7 @@ fn run(seed: u64) {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let settings = crate::events::default_settings();
     // Every fourth: more series make no other schedules, only slower ones.
-    let split = if seed % 4 == 0 { TOUCHPOINTS } else { "" };
+    let split = if seed.is_multiple_of(4) { TOUCHPOINTS } else { "" };
     let touchpoints = Arc::new(Touchpoints::parse("test", split).unwrap());
     let topics = Topics::new("cx");
     let mut everything = Everything::default();
