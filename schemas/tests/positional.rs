@@ -60,7 +60,11 @@ fn reading_by_position_is_reading_by_name() {
         "chat.message",
         r#""conversation_id":"c-1","sender":"agent","public":false,"queue_s":1.5"#
     );
-    compare!(FeedbackEvent, "feedback.answered", r#""survey_id":"nps","metric":"nps","score":9,"rating":4.5"#);
+    compare!(
+        FeedbackEvent,
+        "feedback.answered",
+        r#""survey_id":"nps","metric":"nps","score":9,"rating":4.5"#
+    );
     compare!(
         AppEvent,
         "app.response",

@@ -125,7 +125,7 @@ impl Aliases {
         let mut added: HashMap<String, Arc<Alias>> = HashMap::new();
         for row in table.event {
             let alias = Arc::new(read_row(&row).map_err(at)?);
-            for name in row.get_ref().names.iter() {
+            for name in &row.get_ref().names {
                 if added.insert(normal(name.get_ref()).into_owned(), Arc::clone(&alias)).is_some() {
                     return Err(at((name.span().start, format!("\"{}\" stands here twice", name.get_ref()))));
                 }

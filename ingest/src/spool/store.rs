@@ -363,5 +363,4 @@ impl<D: Disk> Store<D> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "in a test a failed step is a failed test")]
 mod tests;

@@ -43,7 +43,7 @@ pub(crate) fn read_app(bootstrap: &str) -> Vec<Stored> {
             let event = decoder.decode::<AppEvent<'_>>(record.payload().unwrap()).unwrap();
             stored.push(Stored {
                 id: event.id.to_owned(),
-                seq: i64::from(event.seq.unwrap()),
+                seq: event.seq.unwrap(),
                 key: record.key().unwrap().to_vec(),
                 partition,
             });

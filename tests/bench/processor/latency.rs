@@ -20,6 +20,7 @@ use touchstream_schemas::windows::Window;
 use crate::events::Live;
 use crate::peers::Peers;
 use crate::report::Report;
+use crate::run::Running;
 
 const PREFIX: &str = "live";
 const RATE: u32 = 5_000;
@@ -49,7 +50,7 @@ pub(crate) fn latency(peers: &Peers<'_>, report: &mut Report) {
     let machine = peers.machine;
     machine.create_topics(PREFIX, 2);
     let process = peers.start_processor(PREFIX, "live-group");
-    process.wait_ready(peers.admin_port);
+    Running::wait_ready(peers.admin_port);
     let appended = Appended::default();
     let is_over = Arc::new(AtomicBool::new(false));
     let reader = {
@@ -87,8 +88,9 @@ pub(crate) fn latency(peers: &Peers<'_>, report: &mut Report) {
         let due = (began.elapsed().as_secs_f64() * f64::from(RATE)) as u32;
         while sent < due {
             sent += 1;
-            let is_probe =
-                sent % PROBE_EVERY == 0 && began.elapsed() > WARM_UP && began.elapsed() + WARM_UP < LASTS;
+            let is_probe = sent.is_multiple_of(PROBE_EVERY)
+                && began.elapsed() > WARM_UP
+                && began.elapsed() + WARM_UP < LASTS;
             let probe = if is_probe { format!("probe-{sent}") } else { String::new() };
             live.send(&producer, &topic, &probe);
         }

@@ -109,7 +109,8 @@ impl Machine {
         let consumer: BaseConsumer =
             kafka::client(&self.settings, "bench").expect("no secrets").create().expect("a client");
         let metadata = consumer.fetch_metadata(Some(topic), DEADLINE).expect("Kafka answers");
-        let partitions = metadata.topics()[0].partitions().iter().map(|partition| partition.id());
+        let partitions =
+            metadata.topics()[0].partitions().iter().map(rdkafka::metadata::MetadataPartition::id);
         partitions
             .map(|partition| {
                 (partition, consumer.fetch_watermarks(topic, partition, DEADLINE).expect("Kafka answers").1)

@@ -47,8 +47,8 @@ impl Running {
         line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).expect("a number") * 1_024
     }
 
-    /// Waits until the service says that it is ready.
-    pub(crate) fn wait_ready(&self, admin_port: u16) {
+    /// Waits until the service at this admin port says that it is ready.
+    pub(crate) fn wait_ready(admin_port: u16) {
         let (url, began) = (format!("http://127.0.0.1:{admin_port}/readyz"), Instant::now());
         while ureq::get(&url).call().is_err() {
             assert!(began.elapsed() < DEADLINE, "not ready after {DEADLINE:?}");

@@ -8,7 +8,7 @@ use touchstream_schemas::topics::Topics;
 use crate::events::{self, Content, FEW_SERIES};
 use crate::peers::{Peers, Streams};
 use crate::report::{Report, Runs};
-use crate::run::{Group, Outcome};
+use crate::run::{Group, Outcome, Running};
 
 const REPETITIONS: usize = 3;
 const EVENTS: u64 = 2_000_000;
@@ -104,7 +104,7 @@ pub(crate) fn state(peers: &Peers<'_>, report: &mut Report) {
             events::prepare(&peers.machine.settings, prefix, Content::Checkouts, EVENTS / 2, 5 + repetition);
             let began = Instant::now();
             let mut process = peers.start_processor(prefix, &group);
-            process.wait_ready(peers.admin_port);
+            Running::wait_ready(peers.admin_port);
             if open == OPEN_CHECKOUTS && repetition == 0 {
                 report.limit(
                     "seconds from start to ready with 1 million open checkouts, after kill -9",

@@ -50,7 +50,9 @@ pub(super) fn shown(human: &[&Event]) -> Vec<Shown> {
         for event in events.iter().filter(|event| event.kind == "feedback.shown") {
             if last.is_none_or(|last| event.time - last > ANSWER_GAP) {
                 let answers = events.iter().filter(|other| other.kind == "feedback.answered");
-                let is_answered = answers.map(|answer| answer.time - event.time).any(|wait| (0..=ANSWER_GAP).contains(&wait));
+                let is_answered = answers
+                    .map(|answer| answer.time - event.time)
+                    .any(|wait| (0..=ANSWER_GAP).contains(&wait));
                 let (id, dimensions) = (event.id.clone(), event.dimensions());
                 all.push(Shown { id, dimensions, time: event.time, is_answered });
             }

@@ -2,6 +2,7 @@
 //!
 //! A million journeys rest here, so every byte of a place counts: keys are held once, found by hash, and timers are kept by the second.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasherDefault;
 use std::num::NonZeroU32;
@@ -85,10 +86,13 @@ impl Shelf {
             }
         };
         let hash = xxh3_64(key.as_bytes());
-        if self.by_hash.contains_key(&hash) {
-            self.others.insert(key.into(), place);
-        } else {
-            self.by_hash.insert(hash, place);
+        match self.by_hash.entry(hash) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(place);
+            }
+            Entry::Occupied(_) => {
+                self.others.insert(key.into(), place);
+            }
         }
         place
     }
