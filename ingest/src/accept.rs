@@ -132,6 +132,7 @@ fn accept_in(
     let setting = Setting {
         rules: ingest.rules,
         key: &arrival.key,
+        pseudonyms: if arrival.dry_run { &ingest.trial_pseudonyms } else { &arrival.key.pseudonyms },
         received_at: arrival.received_at,
         opted_out: arrival.opted_out,
         arena,

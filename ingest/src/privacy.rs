@@ -47,7 +47,7 @@ pub(crate) enum Protection {
 }
 
 /// Ids that other systems know: with them an event could be joined to an order, and so to a person.
-const IDS: [Slot; 10] = [
+const IDS: [Slot; 11] = [
     Slot::CheckoutId,
     Slot::CartId,
     Slot::OrderId,
@@ -58,6 +58,7 @@ const IDS: [Slot; 10] = [
     Slot::SubmissionId,
     Slot::StoryId,
     Slot::ReviewId,
+    Slot::SubjectId,
 ];
 
 impl Protection {
@@ -77,10 +78,10 @@ impl Protection {
         clean_names(context, setting);
         if self == Protection::Pseudonyms {
             for id in identities(context) {
-                *id = id.map(|id| setting.key.pseudonyms.of(id, setting.arena));
+                *id = id.map(|id| setting.pseudonyms.of(id, setting.arena));
             }
             if names_a_person(envelope.id) {
-                envelope.id = setting.key.pseudonyms.of(envelope.id, setting.arena);
+                envelope.id = setting.pseudonyms.of(envelope.id, setting.arena);
             }
             return;
         }
@@ -90,7 +91,7 @@ impl Protection {
         // Nobody can tell whether unknown fields identify someone.
         envelope.extra = StringMap::default();
         // An id such as `s-1-17` would tell the session whose other events are `s-1-16` and `s-1-18`.
-        envelope.id = setting.key.pseudonyms.unlinked(envelope.id, setting.arena);
+        envelope.id = setting.pseudonyms.unlinked(envelope.id, setting.arena);
         if self == Protection::Story {
             make_common(envelope);
         }
@@ -101,10 +102,10 @@ impl Protection {
         let text = text?;
         let is_id = IDS.contains(&slot);
         Some(if is_id && self != Protection::Pseudonyms {
-            setting.key.pseudonyms.unlinked(text, setting.arena)
-        } else if is_id || slot == Slot::SubjectId {
+            setting.pseudonyms.unlinked(text, setting.arena)
+        } else if is_id {
             // Whoever uses an e-mail address as an id gets a pseudonym: still one id, no longer an address.
-            if names_a_person(text) { setting.key.pseudonyms.of(text, setting.arena) } else { text }
+            if names_a_person(text) { setting.pseudonyms.of(text, setting.arena) } else { text }
         } else {
             clean_name(text, setting.arena)
         })

@@ -74,6 +74,9 @@ impl Fault {
     }
 }
 
+/// Most warnings of one answer.
+const MOST_WARNINGS: usize = 2_000;
+
 /// Gathers the problems and warnings of one event.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
@@ -96,7 +99,10 @@ impl Findings {
         code: &'static str,
         message: impl Into<Cow<'static, str>>,
     ) {
-        self.warnings.push(Problem::new(index, field, Fault::new(code, message)));
+        // A warning is a hint, and whoever has so many learns nothing from one more; problems are never left out.
+        if self.warnings.len() < MOST_WARNINGS {
+            self.warnings.push(Problem::new(index, field, Fault::new(code, message)));
+        }
     }
 
     /// Whether there is a problem with this field of this event.

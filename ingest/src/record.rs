@@ -146,5 +146,5 @@ pub(crate) fn build<'a>(
 fn agent_id<'a>(values: &Values<'a>, protection: Protection, setting: Setting<'a>) -> Option<&'a str> {
     let kept = setting.rules.keep_agent_ids && protection == Protection::Pseudonyms;
     let id = values.text(Slot::AgentId).filter(|_| kept)?;
-    Some(setting.key.pseudonyms.of(id, setting.arena))
+    Some(setting.pseudonyms.of(id, setting.arena))
 }

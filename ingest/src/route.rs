@@ -149,12 +149,14 @@ async fn take_events(
         })?
     };
     let batch = batch?;
+    // The time that was spent on the body here says nothing about Kafka.
+    let sent_at = tokio::time::Instant::now();
     if let Some(receipt) = &batch.receipt {
         // With a full queue nobody is helped by waiting for the rest: all of it is asked for again.
         if batch.not_queued.is_empty() && !batch.queued.is_empty() {
             let deadline = begun + ingest.ack_timeout;
             match &ingest.spool {
-                Some(spool) => spool.wait(receipt, begun, deadline).await,
+                Some(spool) => spool.wait(receipt, sent_at, deadline).await,
                 None => _ = receipt.wait(deadline).await,
             }
             ingest.metrics.ack_seconds.observe(begun.elapsed().as_secs_f64());

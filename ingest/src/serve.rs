@@ -30,6 +30,7 @@ use crate::metrics::Metrics;
 use crate::openapi::{self, DescribedLimits};
 use crate::parse::ParseLimits;
 use crate::privacy::Objections;
+use crate::pseudonym::Pseudonyms;
 use crate::publish::Publisher;
 use crate::quality::QualityCounts;
 use crate::read_body::BodyLimits;
@@ -65,6 +66,8 @@ pub(crate) struct Ingest {
     pub(crate) readiness: Readiness,
     pub(crate) publisher: Arc<Publisher>,
     pub(crate) spool: Option<Spool>,
+    /// For dry runs: with the tenant's own, anybody who has a browser key could look up whose pseudonym one in the tables is.
+    pub(crate) trial_pseudonyms: Pseudonyms,
     pub(crate) recent: RecentIds,
     pub(crate) metrics: Metrics,
     pub(crate) quality: QualityCounts,
@@ -115,6 +118,7 @@ pub async fn serve(settings: &Settings, shutdown: Shutdown) -> Result<(), Ingest
         readiness: readiness.clone(),
         publisher,
         spool,
+        trial_pseudonyms: Pseudonyms::new(&format!("{}{}", uuid::Uuid::now_v7(), uuid::Uuid::now_v7()), ""),
         recent: RecentIds::default(),
         metrics: Metrics::new(&registry)?,
         quality: QualityCounts::new(instance),

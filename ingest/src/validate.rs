@@ -19,6 +19,7 @@ use crate::catalogue::{self, EventType};
 use crate::keys::WriteKey;
 use crate::parse::{Part, SentEvent};
 use crate::problem::{Fault, Findings, code};
+use crate::pseudonym::Pseudonyms;
 use crate::read_value::{read_name, read_time};
 use crate::record::{self, Record};
 use crate::suggest::nearest;
@@ -43,6 +44,7 @@ pub(crate) struct Rules {
 pub(crate) struct Setting<'a> {
     pub(crate) rules: Rules,
     pub(crate) key: &'a WriteKey,
+    pub(crate) pseudonyms: &'a Pseudonyms,
     pub(crate) received_at: EventTime,
     /// The customer's browser objects to being followed, and that is honoured.
     pub(crate) opted_out: bool,

@@ -158,7 +158,14 @@ pub(super) fn check_validation(entries: &[Entry<'_>]) {
         future_tolerance: Millis(600_000),
         keep_agent_ids: true,
     };
-    let setting = Setting { rules, key: &KEY, received_at: RECEIVED_AT, opted_out: false, arena: &arena };
+    let setting = Setting {
+        rules,
+        key: &KEY,
+        pseudonyms: &KEY.pseudonyms,
+        received_at: RECEIVED_AT,
+        opted_out: false,
+        arena: &arena,
+    };
     let mut findings = Findings::default();
     for (index, entry) in entries.iter().enumerate() {
         let Entry::Event(event) = entry else { continue };

@@ -10,6 +10,9 @@ use serde_json::value::RawValue;
 use super::{Entry, Fields, ParseLimits, Part, SentEvent};
 use crate::problem::{Fault, code};
 
+/// Names beside the envelope's that are remembered for warnings; further ones are passed over.
+const MOST_UNKNOWN: usize = 32;
+
 /// Limits, and which of them stopped the scan.
 #[derive(Debug)]
 pub(super) struct Scan {
@@ -169,7 +172,9 @@ impl<'de> Visitor<'de> for EventSeed<'_> {
                     let value: &'de RawValue = access.next_value()?;
                     self.scan.check_depth(value, 1)?;
                     event.bytes += value.get().len();
-                    event.unknown.push(name);
+                    if event.unknown.len() < MOST_UNKNOWN {
+                        event.unknown.push(name);
+                    }
                     continue;
                 }
             };

@@ -30,7 +30,8 @@ fn record(event: &Value, key: &WriteKey, opted_out: bool) -> (Value, String) {
         future_tolerance: Millis(600_000),
         keep_agent_ids: true,
     };
-    let setting = Setting { rules, key, received_at: NOW, opted_out, arena: &arena };
+    let setting =
+        Setting { rules, key, pseudonyms: &key.pseudonyms, received_at: NOW, opted_out, arena: &arena };
     let body = event.to_string();
     let limits = ParseLimits { events: 1, depth: 16 };
     let entries = parse(body.as_bytes(), Format::Json, limits).expect("it is JSON");
@@ -134,7 +135,8 @@ fn a_story_shares_nothing_with_the_visit_that_it_was_written_in() {
         "consent": ["analytics"], "touchpoint": "shop", "persona": "returning", "member": true, "campaign": "nl-11",
         "variant": "B", "app_version": "5.2", "referrer": "https://r.example", "x": "y"});
     let sent = |id: &str, time: i64, story: Option<&str>| {
-        let mut data = json!({"survey_id": "story", "metric": "nps", "score": 9, "submission_id": "s-1-17", "text": "fine"});
+        let mut data = json!({"survey_id": "story", "metric": "nps", "score": 9, "submission_id": "s-1-17", "text": "fine",
+            "subject_type": "order", "subject_id": "50314"});
         if let Some(story) = story {
             data["story_id"] = json!(story);
         }
@@ -158,6 +160,7 @@ fn a_story_shares_nothing_with_the_visit_that_it_was_written_in() {
         "scale_min",
         "score",
         "source",
+        "subject_type",
         "survey_id",
         "tenant",
         "text",

@@ -157,16 +157,18 @@ pub(super) fn extra_name<'a>(name: &str, setting: Setting<'a>) -> Result<&'a str
 
 /// A field that the catalogue does not know, as text: strings as they are, everything else as JSON; none for null.
 pub(super) fn extra_value<'a>(raw: &'a RawValue, setting: Setting<'a>) -> Result<Option<&'a str>, Fault> {
-    let text = raw.get();
-    let value = match text.as_bytes().first() {
+    let first = raw.get().as_bytes().first();
+    let text = match first {
         Some(b'n') => return Ok(None),
-        Some(b'"') => mask::clean(decode_text(raw, setting.arena)?, setting.arena),
-        Some(b'{' | b'[') => mask::clean(text, setting.arena),
-        // A long number may be a card's.
-        _ => mask::clean_name(text, setting.arena),
+        Some(b'"') => decode_text(raw, setting.arena)?,
+        _ => raw.get(),
     };
-    if value.len() > EXTRA_VALUE_BYTES {
+    if text.len() > EXTRA_VALUE_BYTES {
         return Err(Fault::new(code::TOO_LONG, format!("longer than {EXTRA_VALUE_BYTES} bytes")));
     }
-    Ok(Some(value))
+    Ok(Some(match first {
+        Some(b'"' | b'{' | b'[') => mask::clean(text, setting.arena),
+        // A long number may be a card's.
+        _ => mask::clean_name(text, setting.arena),
+    }))
 }

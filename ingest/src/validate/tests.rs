@@ -42,7 +42,14 @@ fn take(body: &[u8], format: Format, key: &WriteKey) -> Result<Taken, ParseError
         future_tolerance: Millis(600_000),
         keep_agent_ids: false,
     };
-    let setting = Setting { rules, key, received_at: NOW, opted_out: false, arena: &arena };
+    let setting = Setting {
+        rules,
+        key,
+        pseudonyms: &key.pseudonyms,
+        received_at: NOW,
+        opted_out: false,
+        arena: &arena,
+    };
     let entries = parse(body, format, LIMITS)?;
     let mut findings = Findings::default();
     let mut records = Vec::new();

@@ -65,6 +65,12 @@ fn an_event_is_in_kafka_as_it_was_sent_and_without_its_identities() {
     assert_eq!(extra, [("color", "röd"), ("nested", r#"{"a":[1,2]}"#)]);
     let (customer, session) = (event.customer_id.unwrap(), event.session_id.unwrap());
     assert!(customer.len() == 22 && session.len() == 22 && customer != session, "{customer} {session}");
+
+    // Else whoever has a key could look up which customer a pseudonym in the tables is.
+    let authorization = format!("Authorization: Bearer {KEY}");
+    let dry = post_with(server.address(), "/v1/events?dry_run=1", &[&authorization], body.as_bytes());
+    let trial = dry.json()["events"][0]["customer_id"].clone();
+    assert!(trial.as_str().is_some_and(|trial| trial.len() == 22 && trial != customer), "{trial}");
 }
 
 #[test]

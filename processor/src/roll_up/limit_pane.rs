@@ -7,6 +7,9 @@ use touchstream_schemas::panes::{Pane, ReasonCounts, StepCounts, metric};
 
 use super::limit::{Kind, Limits, OTHER, Scope};
 
+/// Highest position at which a configured step is kept whatever else there is: positions are as sent, and made up they are without end.
+const MOST_POSITION: i32 = 64;
+
 impl Limits {
     /// The pane as it counts.
     pub(super) fn limit<'a>(&mut self, mut pane: Pane<'a>) -> Pane<'a> {
@@ -61,10 +64,12 @@ impl Limits {
         index: Option<i32>,
         minute: Option<touchstream_schemas::time::EventTime>,
     ) -> bool {
-        if self.is_exempt(scope, Kind::Name, step) {
+        let is_plausible = index.is_none_or(|index| (0..=MOST_POSITION).contains(&index));
+        if is_plausible && self.is_exempt(scope, Kind::Name, step) {
             return true;
         }
         let index = index.map(|index| index.to_string()).unwrap_or_default();
+        // Joined with its position the name of an exempt step is none, so that it is counted against the limit.
         self.keeps(scope, Kind::Name, &step_name(step, &index), minute)
     }
 }
@@ -106,7 +111,8 @@ fn join_others<'a>(steps: &mut Vec<StepCounts<'a>>, reasons: &mut Vec<ReasonCoun
         match joined.iter_mut().find(is_same) {
             Some(other) => {
                 other.attempts += reason.attempts;
-                other.value.0 += reason.value.0;
+                // Each sum was bounded where it was made; joined they could pass the end of what travels.
+                other.value.0 = other.value.0.saturating_add(reason.value.0);
             }
             None => joined.push(reason),
         }

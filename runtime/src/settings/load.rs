@@ -123,7 +123,7 @@ fn place_of(key: &str, file: Option<&(String, String)>) -> String {
 /// Rules between values that types do not hold.
 fn check(settings: &Settings, file: Option<&(String, String)>) -> Result<(), SettingsError> {
     let kafka = &settings.kafka;
-    let rules: [(&str, bool, &str); 9] = [
+    let rules: [(&str, bool, &str); 11] = [
         ("kafka.partitions", kafka.partitions >= 1, "at least 1 is needed"),
         ("kafka.replication", kafka.replication >= 1, "at least 1 is needed"),
         (
@@ -135,6 +135,17 @@ fn check(settings: &Settings, file: Option<&(String, String)>) -> Result<(), Set
             "kafka.security_protocol",
             ["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"].contains(&kafka.security_protocol.as_str()),
             "expected plaintext, ssl, sasl_plaintext or sasl_ssl",
+        ),
+        // What an answer or an attempt may still meet is kept for a day longer than this.
+        (
+            "metrics.attempt_gap_days",
+            (1..=7).contains(&settings.metrics.attempt_gap_days),
+            "expected 1 to 7 days",
+        ),
+        (
+            "metrics.answer_gap_days",
+            (1..=7).contains(&settings.metrics.answer_gap_days),
+            "expected 1 to 7 days",
         ),
         (
             "metrics.reopen_gap_days",
