@@ -88,8 +88,8 @@ pub fn consumer(
         .set("isolation.level", "read_committed")
         .set("enable.partition.eof", "true")
         .set("partition.assignment.strategy", "range")
-        .set("session.timeout.ms", "10000")
-        .set("heartbeat.interval.ms", "2000")
+        .set("session.timeout.ms", settings.session_timeout_ms.to_string())
+        .set("heartbeat.interval.ms", (settings.session_timeout_ms / 5).clamp(100, 2_000).to_string())
         .set("max.poll.interval.ms", "120000")
         .set("fetch.wait.max.ms", "50")
         // The default of 1000 ms stalls a fast consumer whose queue was full for an instant.
@@ -97,6 +97,13 @@ pub fn consumer(
         .set("queued.max.messages.kbytes", "32768")
         .set("queued.min.messages", "50000");
     Ok(config)
+}
+
+/// A client's name that tells a person which process it is, as in `touchstream-measure-HOST-PID`.
+#[must_use]
+pub fn named_client(part: &str) -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("touchstream-{part}-{}-{}", host.trim(), std::process::id())
 }
 
 /// An id that no other client has, on this machine or another: two processors with the same transactional id would fence each

@@ -76,10 +76,14 @@ impl Worker {
         let name = self.stage.name();
         self.readiness.expect(name);
         let mut failures = 0_u32;
+        let instance = match self.settings.processor.instance_id.as_str() {
+            "" => kafka::unique_id(),
+            given => given.to_owned(),
+        };
         while !self.shutdown.is_cancelled() {
             let began = Instant::now();
             // A panic is a fault of this program; it must not end a stage silently while the other goes on.
-            let session = catch_unwind(AssertUnwindSafe(|| self.session()));
+            let session = catch_unwind(AssertUnwindSafe(|| self.session(&instance)));
             match session.unwrap_or_else(|_| Err(ProcessorError::Panicked)) {
                 Ok(()) => break,
                 Err(error) => {
@@ -99,16 +103,15 @@ impl Worker {
         tracing::info!(stage = name, "stopped");
     }
 
-    fn session(&mut self) -> Result<(), ProcessorError> {
+    /// `instance` is the same in every session of this process: what a failed session left open is ended by the next.
+    fn session(&mut self, instance: &str) -> Result<(), ProcessorError> {
         let name = self.stage.name();
         let processor = &self.settings.processor;
-        let instance =
-            if processor.instance_id.is_empty() { kafka::unique_id() } else { processor.instance_id.clone() };
         let mut transaction =
             Transaction::connect(&self.settings, &format!("{}-{name}-{instance}", processor.group))?;
 
         let group = format!("{}-{name}", processor.group);
-        let mut config = kafka::consumer(&self.settings.kafka, &format!("touchstream-{name}"), &group)?;
+        let mut config = kafka::consumer(&self.settings.kafka, &kafka::named_client(name), &group)?;
         if !processor.instance_id.is_empty() {
             config.set("group.instance.id", format!("{name}-{instance}"));
         }

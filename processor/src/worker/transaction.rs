@@ -14,9 +14,6 @@ use touchstream_runtime::settings::Settings;
 use crate::error::ProcessorError;
 use crate::stage::{Outgoing, Output, StageError};
 
-/// After this time without an end the broker aborts a transaction; what a dead owner left open delays readers that long.
-const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(60);
-
 /// How long the last commit of a process that was asked to stop may take; without it the next owner repeats a few records.
 const LAST_COMMIT_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -24,6 +21,8 @@ const LAST_COMMIT_DEADLINE: Duration = Duration::from_secs(5);
 pub(super) struct Transaction {
     producer: ThreadedProducer<DefaultProducerContext>,
     is_open: bool,
+    /// After this time without an end the broker aborts a transaction; what a dead owner left open delays readers that long.
+    timeout: Duration,
 }
 
 impl fmt::Debug for Transaction {
@@ -39,17 +38,17 @@ impl Transaction {
         transactional_id: &str,
     ) -> Result<Transaction, ProcessorError> {
         let mut config = kafka::producer(&settings.kafka, transactional_id)?;
-        let timeout = TRANSACTION_TIMEOUT.as_millis().to_string();
+        let timeout_ms = settings.processor.transaction_timeout_ms;
         config
             .set("transactional.id", transactional_id)
-            .set("transaction.timeout.ms", &timeout)
-            .set("message.timeout.ms", &timeout)
+            .set("transaction.timeout.ms", timeout_ms.to_string())
+            .set("message.timeout.ms", timeout_ms.to_string())
             .set("linger.ms", "5")
             .set("batch.num.messages", "100000")
             .set("queue.buffering.max.kbytes", "262144");
         let producer: ThreadedProducer<DefaultProducerContext> = config.create()?;
         producer.init_transactions(Timeout::After(Duration::from_secs(60)))?;
-        Ok(Transaction { producer, is_open: false })
+        Ok(Transaction { producer, is_open: false, timeout: Duration::from_millis(timeout_ms) })
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -73,7 +72,7 @@ impl Transaction {
         is_last: bool,
     ) -> Result<(), ProcessorError> {
         self.begin()?;
-        let patience = if is_last { LAST_COMMIT_DEADLINE } else { TRANSACTION_TIMEOUT };
+        let patience = if is_last { LAST_COMMIT_DEADLINE } else { self.timeout };
         self.producer.send_offsets_to_transaction(offsets, group, Timeout::After(patience))?;
         self.producer.commit_transaction(if is_last { Timeout::After(patience) } else { Timeout::Never })?;
         self.is_open = false;
@@ -97,7 +96,7 @@ impl Output for Transaction {
         let mut message: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(record.topic).key(record.key);
         message.payload = record.value;
         message.partition = record.partition;
-        let until = Instant::now() + TRANSACTION_TIMEOUT;
+        let until = Instant::now() + self.timeout;
         loop {
             match self.producer.send(message) {
                 Ok(()) => return Ok(()),

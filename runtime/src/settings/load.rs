@@ -123,7 +123,7 @@ fn place_of(key: &str, file: Option<&(String, String)>) -> String {
 /// Rules between values that types do not hold.
 fn check(settings: &Settings, file: Option<&(String, String)>) -> Result<(), SettingsError> {
     let kafka = &settings.kafka;
-    let rules: [(&str, bool, &str); 11] = [
+    let rules: [(&str, bool, &str); 13] = [
         ("kafka.partitions", kafka.partitions >= 1, "at least 1 is needed"),
         ("kafka.replication", kafka.replication >= 1, "at least 1 is needed"),
         (
@@ -135,6 +135,16 @@ fn check(settings: &Settings, file: Option<&(String, String)>) -> Result<(), Set
             "kafka.security_protocol",
             ["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"].contains(&kafka.security_protocol.as_str()),
             "expected plaintext, ssl, sasl_plaintext or sasl_ssl",
+        ),
+        (
+            "kafka.session_timeout_ms",
+            (1_000..=300_000).contains(&kafka.session_timeout_ms),
+            "expected 1000 to 300000",
+        ),
+        (
+            "processor.transaction_timeout_ms",
+            (1_000..=900_000).contains(&settings.processor.transaction_timeout_ms),
+            "expected 1000 to 900000, which is as much as Kafka takes",
         ),
         // What an answer or an attempt may still meet is kept for a day longer than this.
         (
