@@ -3,6 +3,7 @@
 use rdkafka::error::KafkaError;
 use touchstream_runtime::admin::AdminError;
 use touchstream_runtime::kafka::ConnectError;
+use touchstream_runtime::replays::ReplaysError;
 use touchstream_runtime::secret::SecretFileError;
 
 use crate::stage::StageError;
@@ -22,6 +23,9 @@ pub enum ProcessorError {
     /// A secret could not be read.
     #[error(transparent)]
     Secret(#[from] SecretFileError),
+    /// What replays do cannot be followed.
+    #[error(transparent)]
+    Replays(#[from] ReplaysError),
     /// The admin port could not be opened.
     #[error(transparent)]
     Admin(#[from] AdminError),

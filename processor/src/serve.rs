@@ -1,4 +1,4 @@
-//! The service: one thread per stage, and the admin port.
+//! The service: one thread per stage, and the admin port. While a replay rebuilds the results there are no such threads.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +7,7 @@ use prometheus::Registry;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use touchstream_runtime::admin::{self, Readiness};
 use touchstream_runtime::kafka;
+use touchstream_runtime::replays::{Phase, Replays};
 use touchstream_runtime::settings::Settings;
 use touchstream_runtime::shutdown::Shutdown;
 use touchstream_runtime::touchpoints::Touchpoints;
@@ -18,11 +19,15 @@ use crate::error::ProcessorError;
 use crate::measure::Measure;
 use crate::metrics::Metrics;
 use crate::roll_up::RollUp;
-use crate::stage::Stage;
+use crate::stage::{self, Stage};
 use crate::worker::Worker;
 
 /// Longest wait for Kafka at the start.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(30);
+/// How often it is looked whether a replay asks for the partitions.
+const HOLD_POLL: Duration = Duration::from_millis(50);
+/// Names of the stages.
+const STAGES: [&str; 3] = ["measure", "roll_up", "contacts"];
 
 /// Runs all stages until shutdown; `touchpoints` is what `processor.touchpoints_file` says.
 ///
@@ -37,9 +42,7 @@ pub async fn serve(
     let registry = Registry::new();
     let metrics = Metrics::register(&registry).expect("the registry is new");
     let readiness = Readiness::default();
-    readiness.expect("measure");
-    readiness.expect("roll_up");
-    readiness.expect("contacts");
+    STAGES.into_iter().for_each(|stage| readiness.expect(stage));
     admin::serve(&settings.processor.admin, registry, readiness.clone(), shutdown.clone()).await?;
 
     let topics = Topics::new(&settings.kafka.topic_prefix);
@@ -52,35 +55,64 @@ pub async fn serve(
         count.await.expect("counting does not panic")?
     };
     let (raw, panes) = (counts[..raw_topics].iter().sum(), counts[raw_topics]);
-    let stages: [Box<dyn Stage>; 3] = [
-        Box::new(Measure::new(settings, touchpoints.clone(), panes, metrics.clone())),
-        Box::new(RollUp::new(settings, touchpoints, raw, metrics.clone())),
-        Box::new(Contacts::new(settings)),
-    ];
-    let mut threads = Vec::new();
-    for stage in stages {
-        let name = stage.name();
-        let worker = Worker {
-            settings: settings.clone(),
-            stage,
-            metrics: metrics.clone(),
-            readiness: readiness.clone(),
-            shutdown: shutdown.clone(),
-        };
-        let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(move || worker.run());
-        threads.push(spawned.map_err(|source| ProcessorError::Thread { stage: name, source })?);
-    }
-    let joined = tokio::task::spawn_blocking(move || {
-        for thread in threads {
-            thread.join().expect("a worker ends by returning");
+    let replays = {
+        let (kafka, topic, shutdown) = (settings.kafka.clone(), topics.replays(), shutdown.clone());
+        let follow = tokio::task::spawn_blocking(move || Replays::follow(&kafka, &topic, shutdown));
+        follow.await.expect("following does not panic")?
+    };
+    while !shutdown.is_cancelled() {
+        if replays.is_held(Phase::Rebuilding) {
+            for name in STAGES {
+                readiness.not_ready(name, "a replay is taking over the results");
+            }
+            tokio::time::sleep(HOLD_POLL).await;
+            continue;
         }
-    });
-    joined.await.expect("joining does not panic");
+        stage::raise_epoch(replays.epoch());
+        let stages: [Box<dyn Stage>; 3] = [
+            Box::new(Measure::new(settings, touchpoints.clone(), panes, metrics.clone())),
+            Box::new(RollUp::new(settings, touchpoints.clone(), raw, metrics.clone())),
+            Box::new(Contacts::new(settings)),
+        ];
+        // Ends with the process, or when a replay asks for the partitions.
+        let session = shutdown.child_token();
+        let mut threads = Vec::new();
+        for stage in stages {
+            let name = stage.name();
+            let worker = Worker {
+                settings: settings.clone(),
+                stage,
+                metrics: metrics.clone(),
+                readiness: readiness.clone(),
+                shutdown: session.clone(),
+            };
+            let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(move || worker.run());
+            threads.push(spawned.map_err(|source| ProcessorError::Thread { stage: name, source })?);
+        }
+        while !session.is_cancelled() {
+            // Another replay may have ended while this process started.
+            stage::raise_epoch(replays.epoch());
+            if replays.is_held(Phase::Rebuilding) {
+                tracing::info!("a replay takes over the results, waiting for its end");
+                session.cancel();
+            }
+            tokio::select! {
+                () = tokio::time::sleep(HOLD_POLL) => {}
+                () = session.cancelled() => {}
+            }
+        }
+        let joined = tokio::task::spawn_blocking(move || {
+            for thread in threads {
+                thread.join().expect("a worker ends by returning");
+            }
+        });
+        joined.await.expect("joining does not panic");
+    }
     Ok(())
 }
 
 /// Number of partitions of each topic.
-fn partition_counts(settings: &Settings, topics: &[String]) -> Result<Vec<i32>, ProcessorError> {
+pub(crate) fn partition_counts(settings: &Settings, topics: &[String]) -> Result<Vec<i32>, ProcessorError> {
     kafka::connect(&settings.kafka, "touchstream-processor", CONNECT_DEADLINE)?;
     let consumer: BaseConsumer = kafka::client(&settings.kafka, "touchstream-processor")?.create()?;
     let mut counts = Vec::new();

@@ -3,7 +3,9 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
+use touchstream_runtime::replays::FIRST_EPOCH;
 use touchstream_schemas::codec::{DecodeError, EncodeError};
 use touchstream_schemas::duplicates::DuplicateLimits;
 use touchstream_schemas::registry::RegistryError;
@@ -152,10 +154,17 @@ pub trait Stage: Send + fmt::Debug {
     fn note(&self, partition: &InputPartition) -> String;
 }
 
+/// Epoch of this process: that of the last replay that ended, or the one that this process is making.
+static EPOCH: AtomicI64 = AtomicI64::new(FIRST_EPOCH);
+
+/// From now on revisions are of this epoch; an epoch never goes back.
+pub(crate) fn raise_epoch(epoch: i64) {
+    EPOCH.fetch_max(epoch, Ordering::Relaxed);
+}
+
 /// Revisions grow strictly: the epoch (raised by a replay) above the offset of the last counted input record above
 /// whether a window is final.
 #[must_use]
 pub fn base_revision(offset: i64) -> i64 {
-    const EPOCH: i64 = 1;
-    (EPOCH << 48) + 2 * offset
+    (EPOCH.load(Ordering::Relaxed) << 48) + 2 * offset
 }

@@ -6,6 +6,7 @@
 
 pub mod admin;
 pub mod kafka;
+pub mod replays;
 pub mod secret;
 pub mod settings;
 pub mod shutdown;

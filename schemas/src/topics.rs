@@ -115,6 +115,12 @@ impl Topics {
         self.named("keys")
     }
 
+    /// Replays: which one holds the services back now, and the epoch of the last one that ended.
+    #[must_use]
+    pub fn replays(&self) -> String {
+        self.named("replays")
+    }
+
     /// Every topic with the way it is kept and whether it has the configured number of partitions (else one).
     #[must_use]
     pub fn all(&self) -> Vec<TopicSetup> {
@@ -133,6 +139,7 @@ impl Topics {
         }
         topics.push(setup(self.rejected(), Cleanup::Derived, false));
         topics.push(setup(self.keys(), Cleanup::Compacted, false));
+        topics.push(setup(self.replays(), Cleanup::Compacted, false));
         topics
     }
 }

@@ -48,7 +48,16 @@ pub(crate) fn client(settings: &ClickHouseSettings) -> Result<Client, SinkError>
 
 /// Runs a statement without a result.
 pub(crate) async fn execute(client: &Client, sql: &str) -> Result<(), clickhouse::error::Error> {
-    match tokio::time::timeout(QUERY_DEADLINE, client.query_raw(sql).execute()).await {
+    execute_within(client, sql, QUERY_DEADLINE).await
+}
+
+/// Runs a statement without a result that may take longer.
+pub(crate) async fn execute_within(
+    client: &Client,
+    sql: &str,
+    deadline: Duration,
+) -> Result<(), clickhouse::error::Error> {
+    match tokio::time::timeout(deadline, client.query_raw(sql).execute()).await {
         Ok(result) => result,
         Err(_) => Err(clickhouse::error::Error::TimedOut),
     }
@@ -56,8 +65,17 @@ pub(crate) async fn execute(client: &Client, sql: &str) -> Result<(), clickhouse
 
 /// Asks a question; the answer's rows as tab-separated fields. For short answers without tabs or line ends in the fields.
 pub(crate) async fn ask(client: &Client, sql: &str) -> Result<Vec<Vec<String>>, clickhouse::error::Error> {
+    ask_within(client, sql, QUERY_DEADLINE).await
+}
+
+/// Asks a question that may take longer.
+pub(crate) async fn ask_within(
+    client: &Client,
+    sql: &str,
+    deadline: Duration,
+) -> Result<Vec<Vec<String>>, clickhouse::error::Error> {
     let answer = async { client.query_raw(sql).fetch_bytes("TabSeparated")?.collect().await };
-    let bytes = match tokio::time::timeout(QUERY_DEADLINE, answer).await {
+    let bytes = match tokio::time::timeout(deadline, answer).await {
         Ok(result) => result?,
         Err(_) => return Err(clickhouse::error::Error::TimedOut),
     };

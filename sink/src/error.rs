@@ -59,6 +59,17 @@ pub enum SinkError {
         /// What ClickHouse says.
         message: String,
     },
+    /// ClickHouse refuses a statement of a replay, or does not answer.
+    #[error("failed to run {sql:?}: {message}")]
+    Query {
+        /// The statement, shortened.
+        sql: String,
+        /// What ClickHouse says.
+        message: String,
+    },
+    /// What replays do cannot be followed.
+    #[error(transparent)]
+    Replays(#[from] touchstream_runtime::replays::ReplaysError),
     /// Rows could not be brought into Arrow form.
     #[error("failed to build a batch for {table}: {source}")]
     Arrow {

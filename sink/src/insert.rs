@@ -81,6 +81,8 @@ pub(crate) enum Outcome {
 pub(crate) struct Inserter {
     client: Client,
     database: String,
+    /// What the tables' names begin with: nothing, or that of a replay's own tables.
+    prefix: &'static str,
     deadline: Duration,
     token_trust: Duration,
     metrics: Metrics,
@@ -89,7 +91,13 @@ pub(crate) struct Inserter {
 impl Inserter {
     /// Inserts into `database`; a try that takes longer than `deadline` counts as failed.
     pub(crate) fn new(client: Client, database: &str, deadline: Duration, metrics: Metrics) -> Inserter {
-        Inserter { client, database: database.to_owned(), deadline, token_trust: TOKEN_TRUST, metrics }
+        let database = database.to_owned();
+        Inserter { client, database, prefix: "", deadline, token_trust: TOKEN_TRUST, metrics }
+    }
+
+    /// The same, into tables whose names begin with `prefix`.
+    pub(crate) fn with_prefix(self, prefix: &'static str) -> Inserter {
+        Inserter { prefix, ..self }
     }
 
     /// The client, for questions.
@@ -133,7 +141,7 @@ impl Inserter {
 
     async fn attempt(&self, insert: &Insert) -> Result<(), clickhouse::error::Error> {
         let Insert { table, columns, body, token, .. } = insert;
-        let sql = format!("INSERT INTO {}.{table} ({columns}) FORMAT ArrowStream", self.database);
+        let sql = format!("INSERT INTO {}.{}{table} ({columns}) FORMAT ArrowStream", self.database, self.prefix);
         let mut request =
             self.client.insert_formatted_with(sql).with_timeouts(Some(self.deadline), Some(self.deadline));
         for (name, value) in SETTINGS {

@@ -8,8 +8,10 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use touchstream_runtime::admin::{self, Readiness};
 use touchstream_runtime::kafka::{self, ConnectError};
+use touchstream_runtime::replays::{FIRST_EPOCH, Phase, Replays};
 use touchstream_runtime::settings::Settings;
 use touchstream_runtime::shutdown::Shutdown;
+use touchstream_schemas::topics::Topics;
 
 use crate::check_table::{self, TableError};
 use crate::client::{self, Class};
@@ -19,9 +21,13 @@ use crate::insert::Inserter;
 use crate::metrics::Metrics;
 use crate::parts::Parts;
 use crate::raw::{self, RawSink};
+use crate::replay;
 
 /// How long the threads may take to drain and leave their groups; closing a Kafka client can hang.
 const STOP: Duration = Duration::from_secs(20);
+
+/// How often it is looked whether a replay exchanges the results.
+const HOLD_POLL: Duration = Duration::from_millis(50);
 
 /// How long one attempt to reach Kafka may take; shutdown waits for its end.
 const CONNECT_ATTEMPT: Duration = Duration::from_secs(5);
@@ -63,7 +69,13 @@ pub async fn serve(settings: &Settings, shutdown: Shutdown) -> Result<(), SinkEr
     };
     let (sender, mut ended) = mpsc::channel(2);
     start("raw events", parts.clone(), &sender, |parts| RawSink::start(parts)?.run());
-    start("results", parts, &sender, |parts| DerivedSink::start(parts)?.run());
+    let replays = {
+        let (kafka, topic) = (settings.kafka.clone(), Topics::new(&settings.kafka.topic_prefix).replays());
+        let stop = stop.clone();
+        let follow = tokio::task::spawn_blocking(move || Replays::follow(&kafka, &topic, stop));
+        follow.await.map_err(|_| SinkError::Thread("replays"))??
+    };
+    start("results", parts, &sender, move |parts| write_results(&parts, &replays));
     drop(sender);
     let first = tokio::select! {
         first = ended.recv() => first.unwrap_or(Err(SinkError::Thread("sink"))),
@@ -84,6 +96,43 @@ pub async fn serve(settings: &Settings, shutdown: Shutdown) -> Result<(), SinkEr
             first
         }
     }
+}
+
+/// Writes results until shutdown, except while a replay exchanges them.
+fn write_results(parts: &Parts, replays: &Replays) -> Result<(), SinkError> {
+    while !parts.shutdown.is_cancelled() {
+        if replays.is_held(Phase::Switching) {
+            parts.readiness.not_ready("results", "a replay exchanges the results");
+            std::thread::sleep(HOLD_POLL);
+            continue;
+        }
+        let epoch = replays.epoch();
+        if epoch > FIRST_EPOCH {
+            let inserter = &parts.inserter;
+            let made = replay::make_visible(inserter.client(), inserter.database(), epoch);
+            if let Err(error) = parts.runtime.block_on(made) {
+                tracing::warn!(%error, "results of a replay cannot be made visible, trying again");
+                parts.readiness.not_ready("results", error.to_string());
+                std::thread::sleep(Duration::from_secs(1));
+                continue;
+            }
+        }
+        let session = parts.shutdown.child_token();
+        let watched = (session.clone(), replays.clone());
+        parts.runtime.spawn(async move {
+            let (session, replays) = watched;
+            while !session.is_cancelled() {
+                if replays.is_held(Phase::Switching) {
+                    session.cancel();
+                }
+                tokio::time::sleep(HOLD_POLL).await;
+            }
+        });
+        let ended = DerivedSink::start(Parts { shutdown: session.clone(), ..parts.clone() })?.run();
+        session.cancel();
+        ended?;
+    }
+    Ok(())
 }
 
 /// Runs `work` on a thread of its own; its result goes to `ended`, a panic included.

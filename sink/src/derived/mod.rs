@@ -2,7 +2,7 @@
 //! least once is enough: a repeated row has the same revision and changes nothing.
 
 pub(crate) mod columns;
-mod gather;
+pub(crate) mod gather;
 pub(crate) mod tables;
 
 use std::collections::HashMap;

@@ -60,6 +60,7 @@ files! {
         "0011_app",
         "0012_windows_by",
         "0015_sequences",
+        "0016_epochs",
     ],
     again: [
         "ttl",
@@ -113,7 +114,7 @@ pub(super) fn render(file: &SqlFile, settings: &Settings) -> String {
     let clickhouse = &settings.clickhouse;
     let (suffix, columns, list) =
         if file.by { ("_by", BY_COLUMNS, ", dimension, dimension_value") } else { ("", "", "") };
-    file.template
+    only_visible(file)
         .replace("{_by}", suffix)
         .replace("{by_columns}", columns)
         .replace("{by_list}", list)
@@ -124,6 +125,35 @@ pub(super) fn render(file: &SqlFile, settings: &Settings) -> String {
         .replace("{reopen_gap_days}", &settings.metrics.reopen_gap_days.to_string())
         .replace("{human_reached_min}", &(settings.metrics.human_reached_s / 60).to_string())
         .replace("{bucket_values}", &bucket_values())
+}
+
+/// Results that a replay has written but not yet made visible; `touchstream_sink::replay` says how they become so. PREWHERE comes before
+/// FINAL: what is hidden must not hide what stands.
+const VISIBLE: &str = "revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM {database}.store_epochs), 48)";
+
+/// Tables that hold results, each row with its epoch.
+const RESULTS: [&str; 13] = [
+    "store_checkouts",
+    "store_conversations",
+    "store_answers",
+    "store_score_windows{_by}",
+    "store_checkout_windows{_by}",
+    "store_response_windows{_by}",
+    "store_service_windows{_by}",
+    "store_app_windows{_by}",
+    "store_score_minutes",
+    "store_checkout_minutes",
+    "store_response_minutes",
+    "store_service_minutes",
+    "store_app_minutes",
+];
+
+/// The text of a file in which results are read as far as they are visible.
+fn only_visible(file: &SqlFile) -> String {
+    RESULTS.iter().fold(file.template.to_owned(), |text, table| {
+        let visible = format!("(SELECT * FROM {{database}}.{table} FINAL PREWHERE {VISIBLE})");
+        text.replace(&format!("{{database}}.{table} FINAL"), &visible)
+    })
 }
 
 /// The value in milliseconds of every log bucket, the zero bucket first.
