@@ -58,7 +58,19 @@ pub trait Output {
     ///
     /// # Errors
     /// When the transaction is lost; the stage's state is then restored from the last commit.
-    fn send(&mut self, record: Outgoing<'_>) -> Result<(), StageError>;
+    fn send(&mut self, record: Outgoing<'_>) -> Result<(), StageError> {
+        self.send_with_headers(record, &[])
+    }
+
+    /// Sends one record with headers.
+    ///
+    /// # Errors
+    /// As [`Output::send`].
+    fn send_with_headers(
+        &mut self,
+        record: Outgoing<'_>,
+        headers: &[(&str, &str)],
+    ) -> Result<(), StageError>;
 }
 
 /// Why a stage cannot go on from here; the worker goes back to the last commit.
@@ -143,6 +155,10 @@ pub trait Stage: Send + fmt::Debug {
     /// # Errors
     /// When it cannot be counted now, and nothing may be counted after it.
     fn process(&mut self, partition: &InputPartition, record: Record<'_>) -> Result<(), StageError>;
+    /// The stage holds so much for the end of the transaction that it should end now.
+    fn is_full(&self) -> bool {
+        false
+    }
     /// Kafka confirmed at `now` that the partition has no further record.
     fn reached_end(&mut self, partition: &InputPartition, now: EventTime);
     /// Called before every commit, and at least every transaction interval: sends what is due.

@@ -14,6 +14,7 @@ pub mod further;
 pub mod journeys;
 pub mod packed;
 mod partition;
+mod refuse;
 pub mod score;
 pub mod service_hours;
 pub mod watermark;
@@ -33,6 +34,7 @@ use crate::stage::{Committed, InputPartition, Output, Record, Stage, StageError}
 
 use emit::Emitter;
 use partition::{RawPartition, Shared};
+use refuse::Refusals;
 
 /// The first stage.
 #[derive(Debug)]
@@ -41,6 +43,7 @@ pub struct Measure {
     shared: Shared,
     emitter: Emitter,
     partitions: Partitions<RawPartition>,
+    refusals: Refusals,
     /// Watermarks are sent at least this often while nothing else is.
     idle_interval: Millis,
 }
@@ -58,6 +61,7 @@ impl Measure {
         Measure {
             shared: Shared::new(settings, touchpoints, metrics),
             emitter: Emitter::new(topics.clone(), pane_partitions),
+            refusals: Refusals::new(&topics, &settings.schemas.registry_url),
             topics,
             partitions: Partitions::default(),
             idle_interval: Millis(1_000),
@@ -112,13 +116,21 @@ impl Stage for Measure {
     fn clear(&mut self) {
         self.partitions.clear();
         self.emitter.deltas = deltas::Deltas::default();
+        self.refusals.clear();
     }
 
     fn process(&mut self, partition: &InputPartition, record: Record<'_>) -> Result<(), StageError> {
         let Some((_, raw)) = self.partitions.get_mut(&partition.topic, partition.partition) else {
             return Ok(());
         };
-        raw.process(&self.shared, partition, record, &mut self.emitter.deltas)
+        if let Some(refusal) = raw.process(&self.shared, record, &mut self.emitter.deltas)? {
+            self.refusals.add(partition, record, refusal);
+        }
+        Ok(())
+    }
+
+    fn is_full(&self) -> bool {
+        self.refusals.is_full()
     }
 
     fn reached_end(&mut self, partition: &InputPartition, now: EventTime) {
@@ -128,6 +140,7 @@ impl Stage for Measure {
     }
 
     fn settle(&mut self, now: EventTime, output: &mut dyn Output) -> Result<(), StageError> {
+        self.refusals.send(now, output)?;
         for (partition, raw) in self.partitions.iter_mut() {
             raw.settle(&self.shared, partition, now, &mut self.emitter, output)?;
         }

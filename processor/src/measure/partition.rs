@@ -22,6 +22,7 @@ use super::emit::{AnswerState, ConversationState, Emitter, FamilyOutput, Sending
 use super::feedback::{Feedback, FeedbackRules};
 use super::further::FurtherContext as _;
 use super::journeys::Journeys;
+use super::refuse::{Refusal, impossible_time};
 use super::watermark::PartitionWatermark;
 use crate::cells::{Cell, Counts};
 use crate::metrics::Metrics;
@@ -203,35 +204,50 @@ impl RawPartition {
         }
     }
 
-    /// Counts one record; one that cannot be decoded is counted and left to the sink, which files its bytes. While the schema
-    /// registry is away nothing goes on: the record may well be readable later.
+    /// Counts one record; tells why not when it cannot be. While the schema registry is away nothing goes on: the record may well
+    /// be readable later.
     pub(super) fn process(
         &mut self,
         shared: &Shared,
-        partition: &InputPartition,
         record: Record<'_>,
         deltas: &mut Deltas,
-    ) -> Result<(), StageError> {
+    ) -> Result<Option<Refusal>, StageError> {
         self.last_offset = record.offset;
-        let Some(value) = record.value else { return Ok(()) };
+        let refusal = self.count(shared, record, deltas)?;
+        if let Some(refusal) = &refusal {
+            shared.metrics.left_out(self.family, refusal.reason);
+        }
+        Ok(refusal)
+    }
+
+    fn count(
+        &mut self,
+        shared: &Shared,
+        record: Record<'_>,
+        deltas: &mut Deltas,
+    ) -> Result<Option<Refusal>, StageError> {
+        let Some(value) = record.value else {
+            let detail = "failed to count a record without a value".to_owned();
+            return Ok(Some(Refusal { reason: "no_value", detail }));
+        };
         let counted = match self.family {
             Family::Checkout => shared.decoder.decode_event::<CheckoutEvent<'_>>(value).map(|event| {
                 let envelope = envelope!(event);
                 self.admit(shared, &envelope, record, deltas, |partition, _| {
                     partition.add_checkout(shared, &event)
-                });
+                })
             }),
             Family::Chat => shared.decoder.decode_event::<ChatEvent<'_>>(value).map(|event| {
                 let envelope = envelope!(event);
                 self.admit(shared, &envelope, record, deltas, |partition, _| {
                     partition.add_chat(shared, &event)
-                });
+                })
             }),
             Family::Feedback => shared.decoder.decode_event::<FeedbackEvent<'_>>(value).map(|event| {
                 let envelope = envelope!(event);
                 self.admit(shared, &envelope, record, deltas, |partition, _| {
                     partition.add_feedback(shared, &event)
-                });
+                })
             }),
             Family::App => shared.decoder.decode_event::<AppEvent<'_>>(value).map(|event| {
                 let envelope = envelope!(event);
@@ -241,21 +257,17 @@ impl RawPartition {
                         deltas.count_by(&series, &further, event.time, counts, Sign::Plus);
                     }
                     true
-                });
+                })
             }),
         };
         match counted {
-            Ok(()) => {}
-            Err(DecodeError::Registry(error)) => return Err(StageError::Registry(error)),
-            Err(error) => {
-                shared.metrics.left_out(self.family, error.reason());
-                tracing::warn!(%partition, offset = record.offset, %error, "raw record left out");
-            }
+            Ok(refusal) => Ok(refusal),
+            Err(DecodeError::Registry(error)) => Err(StageError::Registry(error)),
+            Err(error) => Ok(Some(Refusal { reason: error.reason(), detail: error.to_string() })),
         }
-        Ok(())
     }
 
-    /// Adds the event to its journey unless it is a duplicate, late or not human; each of these is counted.
+    /// Adds the event to its journey unless it is a duplicate, late or not human; each of these is counted. Tells when its times cannot be true.
     fn admit(
         &mut self,
         shared: &Shared,
@@ -263,12 +275,18 @@ impl RawPartition {
         record: Record<'_>,
         deltas: &mut Deltas,
         add: impl FnOnce(&mut RawPartition, &mut Deltas) -> bool,
-    ) {
+    ) -> Option<Refusal> {
+        let key = EventKey::new(event.tenant, event.source, event.id);
+        // Also a refused record is one that later copies repeat, by the rule that the sink follows, too.
+        let is_duplicate = self.duplicates.is_duplicate(key, record.offset, record.appended_at);
+        let refusal = impossible_time(event.time, event.received_at, record.appended_at);
+        if refusal.is_some() {
+            return refusal;
+        }
         self.read += 1;
         self.watermark.observe(event.time, event.received_at);
         let mut quality = QualityCounts { accepted: 1, ..QualityCounts::default() };
-        let key = EventKey::new(event.tenant, event.source, event.id);
-        if self.duplicates.is_duplicate(key, record.offset, record.appended_at) {
+        if is_duplicate {
             shared.metrics.duplicate(self.family);
             quality.duplicates = 1;
         } else if event.received_at - event.time > shared.lateness {
@@ -280,6 +298,7 @@ impl RawPartition {
             shared.metrics.left_out(self.family, "journey_too_long");
         }
         self.count_quality(event.tenant, event.received_at, quality);
+        None
     }
 
     /// Counts within a minute of few tenants are gathered here before they become deltas: that spares most events a look-up.

@@ -204,6 +204,9 @@ impl Worker {
             *position = Position { next_offset: message.offset() + 1, silent_since: now };
             assignment.has_progress = true;
             records += 1;
+            if self.stage.is_full() {
+                break;
+            }
         }
         Ok(())
     }

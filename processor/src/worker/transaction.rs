@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 use rdkafka::util::Timeout;
 use touchstream_runtime::kafka;
@@ -90,12 +91,22 @@ impl Transaction {
 }
 
 impl Output for Transaction {
-    fn send(&mut self, record: Outgoing<'_>) -> Result<(), StageError> {
+    fn send_with_headers(
+        &mut self,
+        record: Outgoing<'_>,
+        headers: &[(&str, &str)],
+    ) -> Result<(), StageError> {
         let error = |source| StageError::Send { topic: record.topic.to_owned(), source };
         self.begin().map_err(error)?;
         let mut message: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(record.topic).key(record.key);
         message.payload = record.value;
         message.partition = record.partition;
+        if !headers.is_empty() {
+            let add = |all: OwnedHeaders, (key, value): &(&str, &str)| {
+                all.insert(Header { key, value: Some(*value) })
+            };
+            message.headers = Some(headers.iter().fold(OwnedHeaders::new(), add));
+        }
         let until = Instant::now() + self.timeout;
         loop {
             match self.producer.send(message) {

@@ -28,7 +28,11 @@ struct Stored {
 struct Pending(Vec<(String, Option<i32>, Stored)>);
 
 impl Output for Pending {
-    fn send(&mut self, record: Outgoing<'_>) -> Result<(), StageError> {
+    fn send_with_headers(
+        &mut self,
+        record: Outgoing<'_>,
+        _headers: &[(&str, &str)],
+    ) -> Result<(), StageError> {
         let stored = Stored {
             appended_at: EventTime(0),
             key: record.key.to_vec(),

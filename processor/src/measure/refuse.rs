@@ -1,0 +1,179 @@
+//! Raw records that nothing can count: their bytes go unchanged to the rejected topic, with the reason, in the transaction that passes them
+//! by. So each is filed exactly once by this stage, whatever dies, and one bad record never stops its neighbours.
+
+use std::fmt;
+
+use touchstream_runtime::kafka::MAX_MESSAGE_BYTES;
+use touchstream_schemas::avro;
+use touchstream_schemas::codec::{Encoder, Framing};
+use touchstream_schemas::registry::SchemaRegistry;
+use touchstream_schemas::rejected::{Rejected, header};
+use touchstream_schemas::time::{EventTime, Millis};
+use touchstream_schemas::topics::Topics;
+
+use crate::stage::{InputPartition, Outgoing, Output, Record, StageError};
+
+/// Bytes that wait for the end of a transaction, after which it ends early.
+const FULL: usize = 8 << 20;
+/// Longest error text that is kept.
+const DETAIL: usize = 500;
+/// What a filed record needs beside its bytes.
+const ENVELOPE: usize = 64 << 10;
+/// A receipt later than this after Kafka had the record, or a time later than this after the receipt, is no clock's fault any more:
+/// counted, it would move the watermark so far that everything after it is late.
+const AHEAD: Millis = Millis::DAY;
+/// A receipt before the year 2000 is no receipt.
+const EARLIEST: EventTime = EventTime(946_684_800_000);
+
+/// Why a record is not counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    /// Bounded reason code.
+    pub(super) reason: &'static str,
+    /// In words.
+    pub(super) detail: String,
+}
+
+/// Judges the times of an event that was decoded.
+pub(super) fn impossible_time(
+    time: EventTime,
+    received_at: EventTime,
+    appended_at: EventTime,
+) -> Option<Refusal> {
+    let is_possible =
+        received_at >= EARLIEST && received_at - appended_at <= AHEAD && time - received_at <= AHEAD;
+    (!is_possible).then(|| Refusal {
+        reason: "time_out_of_range",
+        detail: format!(
+            "failed to count an event of {} ms, received at {} ms and appended at {} ms since 1970: its times cannot be true",
+            time.0, received_at.0, appended_at.0
+        ),
+    })
+}
+
+struct Waiting {
+    partition: InputPartition,
+    offset: i64,
+    refusal: Refusal,
+    value: Option<Vec<u8>>,
+}
+
+/// Refused records of the transaction at hand.
+pub(super) struct Refusals {
+    topic: String,
+    registry: Option<SchemaRegistry>,
+    /// Made for the first record: with a registry the key's schema has to be registered.
+    encoder: Option<Encoder>,
+    waiting: Vec<Waiting>,
+    bytes: usize,
+}
+
+impl fmt::Debug for Refusals {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Refusals").field("waiting", &self.waiting.len()).finish_non_exhaustive()
+    }
+}
+
+impl Refusals {
+    pub(super) fn new(topics: &Topics, registry_url: &str) -> Refusals {
+        Refusals {
+            topic: topics.rejected(),
+            registry: SchemaRegistry::configured(registry_url),
+            encoder: None,
+            waiting: Vec::new(),
+            bytes: 0,
+        }
+    }
+
+    /// Keeps a record for the end of the transaction.
+    pub(super) fn add(&mut self, partition: &InputPartition, record: Record<'_>, mut refusal: Refusal) {
+        let end =
+            (0..=DETAIL.min(refusal.detail.len())).rev().find(|end| refusal.detail.is_char_boundary(*end));
+        refusal.detail.truncate(end.unwrap_or_default());
+        let (partition, offset) = (partition.clone(), record.offset);
+        tracing::warn!(%partition, offset, reason = refusal.reason, detail = refusal.detail, "raw record refused");
+        let mut value = record.value;
+        if value.is_some_and(|value| value.len() + ENVELOPE > MAX_MESSAGE_BYTES as usize) {
+            // It cannot be filed whole, and half of it is not what was sent: where it stands is told.
+            value = None;
+            refusal.detail.insert_str(0, "too large to be filed, its bytes stand in its topic: ");
+        }
+        self.bytes += value.map_or(0, <[u8]>::len);
+        self.waiting.push(Waiting { partition, offset, refusal, value: value.map(<[u8]>::to_vec) });
+    }
+
+    /// So much waits that the transaction should end.
+    pub(super) fn is_full(&self) -> bool {
+        self.bytes >= FULL
+    }
+
+    pub(super) fn clear(&mut self) {
+        (self.waiting, self.bytes) = (Vec::new(), 0);
+    }
+
+    /// Sends what waits.
+    pub(super) fn send(&mut self, now: EventTime, output: &mut dyn Output) -> Result<(), StageError> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        let encoder = match &mut self.encoder {
+            Some(encoder) => encoder,
+            none => none.insert(Encoder::new(&avro::REJECTED, framing(&self.topic, self.registry.as_ref())?)),
+        };
+        for Waiting { partition, offset, refusal, value } in &self.waiting {
+            let why = Rejected {
+                topic: &partition.topic,
+                partition: partition.partition,
+                offset: *offset,
+                stage: "processor",
+                reason: refusal.reason,
+                detail: &refusal.detail,
+                rejected_at: now,
+            };
+            let key = encoder.encode(&why)?;
+            let (number, offset) = (partition.partition.to_string(), offset.to_string());
+            let headers = [
+                (header::TOPIC, &*partition.topic),
+                (header::PARTITION, &number),
+                (header::OFFSET, &offset),
+                (header::REASON, refusal.reason),
+            ];
+            let record = Outgoing { topic: &self.topic, partition: None, key: &key, value: value.as_deref() };
+            output.send_with_headers(record, &headers)?;
+        }
+        self.clear();
+        Ok(())
+    }
+}
+
+fn framing(topic: &str, registry: Option<&SchemaRegistry>) -> Result<Framing, StageError> {
+    Ok(match registry {
+        None => Framing::SingleObject,
+        Some(registry) => Framing::Confluent(registry.register(&format!("{topic}-key"), &avro::REJECTED)?),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_that_would_spoil_the_watermark_are_refused() {
+        let now = EventTime(1_800_000_000_000);
+        let day = |days: i64| now + Millis::DAY.times(days);
+        for (time, received_at) in
+            [(day(0), day(0)), (day(-4_000), day(0)), (day(1), day(0)), (day(-30), day(-30))]
+        {
+            assert_eq!(impossible_time(time, received_at, now), None, "{time:?} {received_at:?}");
+        }
+        let extremes = [EventTime::MIN, EventTime::MAX];
+        for (time, received_at) in [(day(0), day(2)), (day(2), day(0)), (day(0), EventTime(0))]
+            .into_iter()
+            .chain(extremes.map(|extreme| (now, extreme)))
+            .chain([(EventTime::MAX, now), (EventTime::MAX, EventTime::MAX)])
+        {
+            assert!(impossible_time(time, received_at, now).is_some(), "{time:?} {received_at:?}");
+        }
+        assert_eq!(impossible_time(EventTime::MIN, now, now), None, "late, and counted as that");
+    }
+}
