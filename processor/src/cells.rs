@@ -414,6 +414,11 @@ impl Names {
         self.0.insert(shared.clone());
         shared
     }
+
+    /// Forgets the names that nobody else holds.
+    pub fn forget_unused(&mut self) {
+        self.0.retain(|name| Arc::strong_count(name) > 1);
+    }
 }
 
 #[cfg(test)]

@@ -21,6 +21,8 @@ pub struct Metrics {
     failures: IntCounterVec,
     windows: IntCounterVec,
     others: IntCounterVec,
+    too_old: IntCounterVec,
+    series: IntGaugeVec,
 }
 
 impl Metrics {
@@ -86,6 +88,16 @@ impl Metrics {
                 "Changes of series that count as other because a tenant has too many names of a kind.",
                 &["kind"],
             )?,
+            too_old: counter(
+                "touchstream_processor_dropped_changes_total",
+                "Changes of minutes that are not kept any more (rules that were changed make some): dropped, as their windows could only become wrong.",
+                &["metric"],
+            )?,
+            series: gauge(
+                "touchstream_processor_series",
+                "Held by a partition of the panes: series, those of them that panes name, and names.",
+                &["partition", "kind"],
+            )?,
             windows: counter("touchstream_processor_window_rows_total", "Window upserts sent.", &["metric"])?,
         })
     }
@@ -137,5 +149,14 @@ impl Metrics {
 
     pub(crate) fn window(&self, metric: &str) {
         self.windows.with_label_values(&[metric]).inc();
+    }
+
+    pub(crate) fn too_old(&self, metric: &str, count: u64) {
+        self.too_old.with_label_values(&[metric]).inc_by(count);
+    }
+
+    pub(crate) fn series(&self, partition: i32, kind: &str, held: usize) {
+        let held = i64::try_from(held).unwrap_or(i64::MAX);
+        self.series.with_label_values(&[&partition.to_string(), kind]).set(held);
     }
 }

@@ -12,7 +12,8 @@ use crate::series::SeriesKey;
 /// Who begins another conversation within this time was not helped by the last one.
 pub const RETURN_WITHIN: Millis = Millis::HOUR.times(72);
 
-/// Contacts of one customer, at most: more are no one customer, and their record must stay small. The oldest are forgotten.
+/// Contacts of one customer, at most: more are no one customer, and their record must stay small. The oldest are forgotten, and with them
+/// that they were returned from: nobody would take it back once they cease to be contained.
 const MOST_CONTACTS: usize = 200;
 
 /// What net containment needs of a contact (`CustomerContact` in `schemas/avro/customer_state.avsc`).
@@ -72,7 +73,10 @@ impl Customer {
         self.contacts.sort_unstable_by(|one, other| {
             (one.started_at, &one.conversation_id).cmp(&(other.started_at, &other.conversation_id))
         });
-        self.contacts.drain(..self.contacts.len().saturating_sub(MOST_CONTACTS));
+        let too_many = self.contacts.len().saturating_sub(MOST_CONTACTS);
+        for contact in self.contacts.drain(..too_many).filter(|contact| contact.is_returned) {
+            contact.count(tenant, Sign::Minus, deltas);
+        }
         for place in 0..self.contacts.len() {
             let is_returned = self.is_returned(&self.contacts[place]);
             let contact = &mut self.contacts[place];
@@ -182,6 +186,22 @@ mod tests {
             customer.settle("t", EventTime::MIN, &mut deltas);
         }
         assert_eq!(customer.contacts.len(), MOST_CONTACTS);
-        assert_eq!(returned(&mut deltas), 999, "all but the last were followed, also those forgotten since");
+        assert_eq!(returned(&mut deltas), 199, "all that are held but the last were followed");
+        // A conversation that is forgotten ceases to be contained: what was counted of it is taken back already.
+        let start = EventTime(1_767_600_000_000);
+        let undone = ContactFact { is_contained: false, ..contact("0", start, start + Millis::HOUR) };
+        customer.take(&undone, &mut deltas);
+        customer.settle("t", EventTime::MIN, &mut deltas);
+        assert_eq!(returned(&mut deltas), 0, "it was not among those that count");
+        let ended: i64 = (0..1_000)
+            .map(|number| {
+                let start = start + Millis::MINUTE.times(number);
+                let gone = ContactFact { is_deleted: true, ..contact(&number.to_string(), start, start) };
+                customer.take(&gone, &mut deltas);
+                customer.settle("t", EventTime::MIN, &mut deltas);
+                returned(&mut deltas)
+            })
+            .sum();
+        assert_eq!(ended, -199, "as much is taken back as was counted");
     }
 }

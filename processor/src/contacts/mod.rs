@@ -18,13 +18,16 @@ use touchstream_schemas::keys;
 use touchstream_schemas::time::{EventTime, Millis};
 use touchstream_schemas::topics::Topics;
 
+use crate::measure::conversation::ANEW_AFTER;
 use crate::measure::deltas::Deltas;
 use crate::stage::{Committed, InputPartition, Outgoing, Output, Record, Stage, StageError};
 
 pub use customer::{Customer, CustomerContact, RETURN_WITHIN};
 
-/// Days that a contact is kept beyond the lateness limit: as long as it may still change, and as another may still follow it.
-const KEPT_BEYOND_LATENESS_DAYS: i64 = 8;
+/// A contact is kept beyond the lateness limit for as long as measure keeps its conversation, and this much longer, as events of another
+/// partition may be ahead of its own: a contained conversation that was counted as returned may cease to be contained, and then both
+/// must be taken back.
+const KEPT_BEYOND_CONVERSATION: Millis = Millis::DAY.times(8);
 
 /// Customers of one partition.
 #[derive(Debug, Default)]
@@ -59,14 +62,14 @@ impl Contacts {
     /// The stage without partitions.
     #[must_use]
     pub fn new(settings: &Settings) -> Contacts {
-        let days = settings.processor.lateness_days + KEPT_BEYOND_LATENESS_DAYS;
+        let lateness = Millis::DAY.times(settings.processor.lateness_days);
         Contacts {
             topics: Topics::new(&settings.kafka.topic_prefix),
             decoder: Decoder::new(&[&avro::CONTACT_FACT, &avro::CUSTOMER_STATE]),
             pane: Encoder::new(&avro::PANE, Framing::SingleObject),
             state: Encoder::new(&avro::CUSTOMER_STATE, Framing::SingleObject),
             buffer: Vec::new(),
-            keep: Millis::DAY.times(days),
+            keep: Millis(lateness.0 + ANEW_AFTER.0 + KEPT_BEYOND_CONVERSATION.0),
             deltas: Deltas::default(),
             partitions: BTreeMap::new(),
         }

@@ -1,15 +1,21 @@
 //! Deltas: what one transaction changes, gathered per series and minute, so that a busy minute costs one pane.
+//!
+//! A pane that a transaction fills with more entries than [`MOST_ENTRIES`] goes out in pieces: a record that Kafka refuses for its size
+//! would be refused again after every return to the last commit. Panes add up, so pieces are panes like any other.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use touchstream_schemas::facts::FurtherValue;
-use touchstream_schemas::panes::{NowCount, Pane};
+use touchstream_schemas::panes::{CheckoutCounts, NowCount, Pane};
 use touchstream_schemas::time::EventTime;
 
 use crate::cells::{Cell, Counts, NO_POSITION, StepKey};
 use crate::hash::Quick;
 use crate::series::SeriesKey;
+
+/// Steps, reasons, or things that are open now in one record, at most: a name is some hundred bytes at most, a record of Kafka 8 MiB.
+const MOST_ENTRIES: usize = 1_000;
 
 /// Adds a fact's numbers or takes them back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,21 +115,23 @@ impl Deltas {
                 service: None,
                 app: None,
                 quality: None,
-                now: delta
-                    .now
-                    .iter()
-                    .filter(|(_, change)| **change != 0)
-                    .map(|((position, name), change)| NowCount {
-                        name,
-                        step_index: (*position != NO_POSITION).then_some(*position),
-                        count: *change,
-                    })
-                    .collect(),
+                now: Vec::new(),
             };
-            if !pane.now.is_empty() {
+            let now: Vec<NowCount<'_>> = delta
+                .now
+                .iter()
+                .filter(|(_, change)| **change != 0)
+                .map(|((position, name), change)| NowCount {
+                    name,
+                    step_index: (*position != NO_POSITION).then_some(*position),
+                    count: *change,
+                })
+                .collect();
+            for piece in now.chunks(MOST_ENTRIES) {
+                pane.now = piece.to_vec();
                 emit(&series, &pane)?;
-                pane.now = Vec::new();
             }
+            pane.now = Vec::new();
             for (minute, cell) in &mut delta.minutes {
                 cell.drop_what_cancelled_out();
                 if *cell == cell.zero_like() {
@@ -140,7 +148,19 @@ impl Deltas {
                     Counts::App(app) => pane.app = Some(app.to_counts()),
                     Counts::Quality(quality) => pane.quality = Some(*quality),
                 }
+                let further_steps = split_off(pane.checkout.as_mut().map(|checkout| &mut checkout.steps));
+                let further_reasons = split_off(pane.checkout.as_mut().map(|checkout| &mut checkout.reasons));
                 emit(&series, &pane)?;
+                for steps in further_steps.chunks(MOST_ENTRIES) {
+                    pane.checkout =
+                        Some(CheckoutCounts { steps: steps.to_vec(), ..CheckoutCounts::default() });
+                    emit(&series, &pane)?;
+                }
+                for reasons in further_reasons.chunks(MOST_ENTRIES) {
+                    pane.checkout =
+                        Some(CheckoutCounts { reasons: reasons.to_vec(), ..CheckoutCounts::default() });
+                    emit(&series, &pane)?;
+                }
             }
         }
         Ok(())
@@ -151,5 +171,48 @@ impl Deltas {
             self.0.insert(series.clone(), SeriesDelta::default());
         }
         self.0.get_mut(series).expect("it was inserted a line ago")
+    }
+}
+
+/// Takes what is beyond one record's share out of a list.
+fn split_off<T>(entries: Option<&mut Vec<T>>) -> Vec<T> {
+    match entries {
+        Some(entries) if entries.len() > MOST_ENTRIES => entries.split_off(MOST_ENTRIES),
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cells::CheckoutCell;
+
+    /// However much one transaction holds of one series, no record grows with it, and nothing is counted twice.
+    #[test]
+    fn a_pane_goes_out_in_pieces() {
+        let series = SeriesKey::new("t", "checkout", "", ["checkout", "web", "mobile"]);
+        let mut deltas = Deltas::default();
+        for number in 0..2_500 {
+            let name: Arc<str> = format!("step {number}").into();
+            let mut cell = CheckoutCell { within_3min: 1, ..CheckoutCell::default() };
+            cell.steps.entry((number, name.clone())).or_default().reached = 1;
+            cell.reasons.entry((name.clone(), "stated".into(), "EUR".into())).or_default().attempts = 1;
+            deltas.count(&series, EventTime(0), Counts::Checkout(cell), Sign::Plus);
+            deltas.open(&series, &name, None, Sign::Plus);
+        }
+        let (mut largest, mut steps, mut reasons, mut within, mut open) = (0, 0, 0, 0, 0);
+        deltas
+            .drain::<()>(|_, pane| {
+                let checkout = pane.checkout.clone().unwrap_or_default();
+                let entries = [pane.now.len(), checkout.steps.len(), checkout.reasons.len()];
+                largest = entries.into_iter().fold(largest, usize::max);
+                steps += checkout.steps.iter().map(|step| step.reached).sum::<i64>();
+                reasons += checkout.reasons.iter().map(|reason| reason.attempts).sum::<i64>();
+                within += checkout.within_3min;
+                open += pane.now.iter().map(|now| now.count).sum::<i64>();
+                Ok(())
+            })
+            .expect("nothing fails here");
+        assert_eq!((largest, steps, reasons, within, open), (MOST_ENTRIES, 2_500, 2_500, 2_500, 2_500));
     }
 }

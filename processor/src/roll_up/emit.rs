@@ -5,17 +5,18 @@ use std::fmt;
 use std::sync::Arc;
 
 use touchstream_runtime::settings::MetricSettings;
-use touchstream_runtime::touchpoints::Touchpoints;
+use touchstream_runtime::touchpoints::{Touchpoint, Touchpoints};
 use touchstream_schemas::avro;
 use touchstream_schemas::codec::{Encoder, Framing};
+use touchstream_schemas::event::ALL;
 use touchstream_schemas::keys;
 use touchstream_schemas::minutes::{Minute, span};
-use touchstream_schemas::panes::{NowCount, response};
+use touchstream_schemas::panes::{NowCount, ServiceCounts, response};
 use touchstream_schemas::time::EventTime;
 use touchstream_schemas::topics::Topics;
 use touchstream_schemas::windows::{AppWindow, CheckoutWindow, ResponseWindow, Window, WindowStep};
 
-use super::limit::{Admission, Kind};
+use super::limit::{Admission, Kind, OTHER};
 use crate::cells::{AppCell, Cell, CheckoutCell, Counts, NO_POSITION, ResponseCell, StepCell, StepKey};
 use crate::metrics::Metrics;
 use crate::series::SeriesKey;
@@ -89,16 +90,41 @@ impl Emitter {
 
     /// Counts what counts as other.
     pub(super) fn count_others(&self, others: impl Iterator<Item = (Kind, u64)>) {
-        others.for_each(|(kind, count)| self.metrics.others(kind.name(), count));
+        others.for_each(|(kind, count)| self.metrics.others(kind.label(), count));
+    }
+
+    /// Counts changes of minutes that are not kept any more, by metric.
+    pub(super) fn count_too_old(&self, changes: impl Iterator<Item = (Arc<str>, u64)>) {
+        changes.for_each(|(metric, count)| self.metrics.too_old(&metric, count));
+    }
+
+    /// Shows how much a partition holds.
+    pub(super) fn show_held(&self, partition: i32, held: [(&str, usize); 3]) {
+        held.into_iter().for_each(|(kind, count)| self.metrics.series(partition, kind, count));
+    }
+
+    /// The service level of a series; `None` where several may apply.
+    fn slo_ms(&self, key: &SeriesKey) -> Option<i64> {
+        let tenant = self.touchpoints.tenant(&key.tenant);
+        let own = |touchpoint: &Touchpoint| {
+            touchpoint.slo_first_response_s.map_or(self.first_response_slo_ms, |seconds| seconds * 1_000)
+        };
+        let listed = tenant.map(|tenant| &tenant.touchpoints);
+        if [ALL, OTHER].contains(&&*key.dimensions.touchpoint) {
+            let is_one = listed.is_none_or(|listed| {
+                listed.values().all(|touchpoint| own(touchpoint) == self.first_response_slo_ms)
+            });
+            return is_one.then_some(self.first_response_slo_ms);
+        }
+        let touchpoint = listed.and_then(|listed| listed.get(&*key.dimensions.touchpoint));
+        Some(touchpoint.map_or(self.first_response_slo_ms, own))
     }
 
     fn response(&self, key: &SeriesKey, cell: &ResponseCell, now: NowIn<'_>) -> ResponseWindow {
         let has_slo = &*key.detail == response::FIRST_RESPONSE_CUSTOMER;
-        let own = self.touchpoints.touchpoint(&key.tenant, &key.dimensions.touchpoint);
-        let own = own.and_then(|touchpoint| touchpoint.slo_first_response_s).map(|seconds| seconds * 1_000);
         ResponseWindow {
             durations: cell.durations.percentiles(),
-            slo_ms: has_slo.then_some(own.unwrap_or(self.first_response_slo_ms)),
+            slo_ms: if has_slo { self.slo_ms(key) } else { None },
             breached: has_slo.then_some(cell.breached),
             waiting: now.is_shown.then(|| now.steps.values().sum()),
         }
@@ -126,8 +152,11 @@ impl Sending<'_> {
         self.send_minute(key, &record)
     }
 
-    /// Sends what is open now.
+    /// Sends what is open now; without anything known to be open there is no record.
     pub(super) fn now(&mut self, key: &SeriesKey, open: &Open) -> Result<(), StageError> {
+        if open.is_empty() {
+            return self.forget(key, span::NOW, EventTime(0));
+        }
         let mut record = empty_minute(key, span::NOW, EventTime(0), self.revision);
         record.now = open
             .iter()
@@ -140,7 +169,7 @@ impl Sending<'_> {
         self.send_minute(key, &record)
     }
 
-    /// Deletes a minute or hour from the changelog.
+    /// Deletes a minute, an hour, or what is open now from the changelog.
     pub(super) fn forget(&mut self, key: &SeriesKey, span: &str, start: EventTime) -> Result<(), StageError> {
         let key = key.record_key(&[span, &start.0.to_string()]);
         let partition = Some(self.partition);
@@ -205,7 +234,7 @@ impl Sending<'_> {
             Counts::Scores(scores) => window.scores = Some(*scores),
             Counts::Checkout(cell) => window.checkout = Some(funnel(cell, now)),
             Counts::Response(cell) => window.response = Some(self.emitter.response(key, cell, now)),
-            Counts::Service(service) => window.service = Some(*service),
+            Counts::Service(service) => window.service = Some(with_possible_returns(*service)),
             Counts::App(cell) => window.app = Some(responses_and_tasks(cell)),
             Counts::Quality(_) => return Ok(()),
         }
@@ -222,6 +251,12 @@ impl Sending<'_> {
             value,
         })
     }
+}
+
+/// Containment is taken back by measure at once, and the customer's return by the stage of contacts a transaction later: between the two
+/// nobody shall see more returns than contained conversations.
+fn with_possible_returns(counts: ServiceCounts) -> ServiceCounts {
+    ServiceCounts { returned: counts.returned.min(counts.contained), ..counts }
 }
 
 fn responses_and_tasks(cell: &AppCell) -> AppWindow {

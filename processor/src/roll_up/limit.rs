@@ -1,5 +1,6 @@
-//! Limits on what names can do: how many touchpoints, channels, devices, steps, names of an app, values of a further dimension, and
+//! Limits on what names can do: how many touchpoints, channels, devices, steps, names of an app, values of each further dimension, and
 //! series a metric of a tenant has. What comes beyond counts as `other`, with a warning; every `all` row stays right.
+//! A series without room gives way step by step ([`super::limit_pane`]): first its device becomes `other`, then its channel, then its touchpoint.
 //!
 //! Who is kept? Always what was configured or is named by the contract: listed touchpoints, known channels, configured steps. Of the
 //! others the first that came, in the order of `cx.panes`. That order is the one thing here that the set of events does not decide: a choice that only the set decides
@@ -13,12 +14,15 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use touchstream_runtime::settings::{MetricSettings, ProcessorSettings};
-use touchstream_runtime::touchpoints::{KNOWN_CHANNELS, Touchpoints};
+use touchstream_runtime::touchpoints::{FurtherDimension, KNOWN_CHANNELS, Touchpoints};
 use touchstream_schemas::event::UNKNOWN;
 use touchstream_schemas::time::{EventTime, Millis};
 
 /// What everything beyond a limit counts as.
 pub(super) const OTHER: &str = "other";
+
+/// Of the series that a metric may have, the share that there may be besides of series that gave way, without device and without channel each.
+const GIVEN_WAY: usize = 4;
 
 /// What is limited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -28,30 +32,51 @@ pub(super) enum Kind {
     Device,
     /// Steps, names of an app, scales, currencies.
     Name,
-    /// Values of a further dimension.
-    Value,
+    /// Values of one further dimension.
+    Value(FurtherDimension),
     /// Combinations of all of them.
     Series,
+    /// Combinations whose device gave way.
+    WithoutDevice,
+    /// Combinations whose channel gave way, too.
+    WithoutChannel,
 }
 
 impl Kind {
-    const ALL: [Kind; 6] =
-        [Kind::Touchpoint, Kind::Channel, Kind::Device, Kind::Name, Kind::Value, Kind::Series];
+    /// As in the changelog.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Kind::Value(dimension) => dimension.name(),
+            other => other.label(),
+        }
+    }
 
-    /// As in the changelog and in metrics.
-    pub(super) const fn name(self) -> &'static str {
+    /// As in metrics.
+    pub(super) fn label(self) -> &'static str {
         match self {
             Kind::Touchpoint => "touchpoint",
             Kind::Channel => "channel",
             Kind::Device => "device",
             Kind::Name => "name",
-            Kind::Value => "value",
+            Kind::Value(_) => "value",
             Kind::Series => "series",
+            Kind::WithoutDevice => "series_without_device",
+            Kind::WithoutChannel => "series_without_channel",
         }
     }
 
     pub(super) fn of(name: &str) -> Option<Kind> {
-        Kind::ALL.into_iter().find(|kind| kind.name() == name)
+        let plain = [
+            Kind::Touchpoint,
+            Kind::Channel,
+            Kind::Device,
+            Kind::Name,
+            Kind::Series,
+            Kind::WithoutDevice,
+            Kind::WithoutChannel,
+        ];
+        let kind = plain.into_iter().find(|kind| kind.name() == name);
+        kind.or_else(|| FurtherDimension::of_name(name).map(Kind::Value))
     }
 }
 
@@ -79,7 +104,9 @@ struct OfKind {
 /// What is kept, by tenant and metric.
 #[derive(Clone, Debug)]
 pub(super) struct Limits {
-    most: HashMap<Kind, usize>,
+    processor: ProcessorSettings,
+    /// About now: when what has no minute was refused.
+    pub(super) clock: EventTime,
     steps: HashSet<String>,
     touchpoints: Arc<Touchpoints>,
     held: HashMap<Scope, HashMap<Kind, OfKind>>,
@@ -95,14 +122,8 @@ impl Limits {
     ) -> Limits {
         let fixed = ["started", "completed"].map(str::to_owned);
         Limits {
-            most: HashMap::from([
-                (Kind::Touchpoint, processor.max_touchpoints),
-                (Kind::Channel, processor.max_channels),
-                (Kind::Device, processor.max_devices),
-                (Kind::Name, processor.max_names),
-                (Kind::Value, processor.max_values),
-                (Kind::Series, processor.max_series),
-            ]),
+            processor: processor.clone(),
+            clock: EventTime(0),
             steps: metrics.steps.iter().cloned().chain(fixed).collect(),
             touchpoints,
             held: HashMap::new(),
@@ -111,12 +132,25 @@ impl Limits {
         }
     }
 
+    fn most(&self, kind: Kind) -> usize {
+        let processor = &self.processor;
+        match kind {
+            Kind::Touchpoint => processor.max_touchpoints,
+            Kind::Channel => processor.max_channels,
+            Kind::Device => processor.max_devices,
+            Kind::Name => processor.max_names,
+            Kind::Value(_) => processor.max_values,
+            Kind::Series => processor.max_series,
+            Kind::WithoutDevice | Kind::WithoutChannel => processor.max_series.div_ceil(GIVEN_WAY),
+        }
+    }
+
     /// Whether a name counts as itself in a minute (`None`: in what is open now), or as [`OTHER`]. It is admitted if there is room.
     pub(super) fn keeps(&mut self, scope: &Scope, kind: Kind, name: &str, minute: Option<EventTime>) -> bool {
         if self.is_exempt(scope, kind, name) {
             return true;
         }
-        let most = self.most.get(&kind).copied().unwrap_or(usize::MAX);
+        let most = self.most(kind);
         if !self.held.contains_key(scope) {
             self.held.insert(scope.clone(), HashMap::new());
         }
@@ -131,8 +165,9 @@ impl Limits {
                 Some(from)
             }
             None => {
-                // What is open now has no minute: that anything was refused is all that must be known.
-                let until = minute.map_or(EventTime(0), |minute| minute + Millis::MINUTE);
+                // What is open now has no minute: that anything was refused, and about when, is all that must be known.
+                let now = self.clock.floor_to(Millis::HOUR);
+                let until = minute.map_or(now, |minute| minute + Millis::MINUTE);
                 if of_kind.refused_until.is_none_or(|known| known < until) {
                     of_kind.refused_until = Some(until);
                     let (scope, name) = (scope.clone(), Arc::from(""));
@@ -140,7 +175,7 @@ impl Limits {
                 }
                 if !std::mem::replace(&mut of_kind.is_warned, true) {
                     let (tenant, metric) = scope;
-                    tracing::warn!(%tenant, %metric, kind = kind.name(), most, "too many names: further ones count as other");
+                    tracing::warn!(%tenant, %metric, kind = kind.label(), most, "too many names: further ones count as other");
                 }
                 None
             }
@@ -163,21 +198,35 @@ impl Limits {
         }
     }
 
-    /// Forgets the names of which nothing is held any more.
-    pub(super) fn forget(&mut self, is_held: impl Fn(&Scope, Kind, &str) -> bool) {
-        for (scope, kinds) in &mut self.held {
-            for (kind, of_kind) in kinds {
+    /// Forgets the names of which nothing is held any more, and that something was refused where no correction can come for it any more.
+    pub(super) fn forget(&mut self, refused_before: EventTime, is_held: impl Fn(&Scope, Kind, &str) -> bool) {
+        let changes = &mut self.changes;
+        self.held.retain(|scope, kinds| {
+            kinds.retain(|kind, of_kind| {
+                let mut forgotten = |name: &Arc<str>| {
+                    let (scope, name) = (scope.clone(), name.clone());
+                    changes.push(Admission { scope, kind: *kind, name, from: None });
+                };
                 of_kind.admitted.retain(|name, _| {
                     let stays = is_held(scope, *kind, name);
                     if !stays {
-                        let (scope, name) = (scope.clone(), name.clone());
-                        self.changes.push(Admission { scope, kind: *kind, name, from: None });
+                        forgotten(name);
                     }
                     stays
                 });
+                if of_kind.refused_until.take_if(|until| *until < refused_before).is_some() {
+                    forgotten(&Arc::from(""));
+                }
                 of_kind.is_warned = false;
-            }
-        }
+                !of_kind.admitted.is_empty() || of_kind.refused_until.is_some()
+            });
+            !kinds.is_empty()
+        });
+    }
+
+    /// Names that are held, of all kinds.
+    pub(super) fn len(&self) -> usize {
+        self.held.values().flat_map(HashMap::values).map(|of_kind| of_kind.admitted.len()).sum()
     }
 
     /// What the changelog must know since last asked.
@@ -192,12 +241,14 @@ impl Limits {
 
     pub(super) fn is_exempt(&self, (tenant, _): &Scope, kind: Kind, name: &str) -> bool {
         match kind {
-            Kind::Series => false,
+            Kind::Series | Kind::WithoutDevice | Kind::WithoutChannel => false,
             _ if name.is_empty() || name == UNKNOWN || name == OTHER => true,
             Kind::Touchpoint => self.touchpoints.touchpoint(tenant, name).is_some(),
             Kind::Channel => KNOWN_CHANNELS.contains(&name),
             Kind::Name => self.steps.contains(name) || self.is_own_step(tenant, name),
-            Kind::Device | Kind::Value => false,
+            Kind::Value(FurtherDimension::Member) => ["true", "false"].contains(&name),
+            Kind::Value(FurtherDimension::ServiceHours) => ["in", "out"].contains(&name),
+            Kind::Device | Kind::Value(_) => false,
         }
     }
 
@@ -272,7 +323,7 @@ mod tests {
         let (mut limits, mut log) = (limits(1), HashMap::new());
         assert!(keeps(&mut limits, "a", 1));
         assert!(!keeps(&mut limits, "b", 5));
-        limits.forget(|_, _, name| name != "a");
+        limits.forget(EventTime::MIN, |_, _, name| name != "a");
         limits = restarted(&mut limits, &mut log, 1);
         assert!(keeps(&mut limits, "b", 6));
         assert!(!keeps(&mut limits, "b", 5), "it counted as other");

@@ -1,9 +1,12 @@
 //! A pane within the limits: names that are not kept count as `other`, their numbers with it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use touchstream_runtime::touchpoints::FurtherDimension;
 use touchstream_schemas::keys;
 use touchstream_schemas::panes::{Pane, ReasonCounts, StepCounts, metric};
+use touchstream_schemas::time::EventTime;
 
 use super::limit::{Kind, Limits, OTHER, Scope};
 
@@ -25,16 +28,16 @@ impl Limits {
         limit(Kind::Touchpoint, &mut pane.touchpoint);
         limit(Kind::Channel, &mut pane.channel);
         limit(Kind::Device, &mut pane.device);
-        limit(Kind::Value, &mut pane.dimension_value);
+        match FurtherDimension::of_name(pane.dimension) {
+            Some(dimension) => limit(Kind::Value(dimension), &mut pane.dimension_value),
+            // Another release may know more dimensions than this one.
+            None if !pane.dimension.is_empty() => pane.dimension_value = OTHER,
+            None => {}
+        }
         if [metric::CSAT, metric::CES, metric::APP].contains(&pane.metric) {
             limit(Kind::Name, &mut pane.detail);
         }
-        if !self.keeps(&scope, Kind::Series, &series_of(&pane), minute) {
-            (pane.touchpoint, pane.channel, pane.device) = (OTHER, OTHER, OTHER);
-            if !pane.dimension.is_empty() {
-                pane.dimension_value = OTHER;
-            }
-        }
+        self.give_way(&scope, &mut pane);
         if let Some(checkout) = &mut pane.checkout {
             for step in &mut checkout.steps {
                 if !self.keeps_step(&scope, step.step, step.step_index, minute) {
@@ -56,13 +59,31 @@ impl Limits {
         pane
     }
 
+    /// A series for which there is no room loses its device, then its channel, then the rest: the rows in which these are `all` stay exact.
+    fn give_way(&mut self, scope: &Scope, pane: &mut Pane<'_>) {
+        for kind in [Kind::Series, Kind::WithoutDevice, Kind::WithoutChannel] {
+            match kind {
+                Kind::WithoutDevice => pane.device = OTHER,
+                Kind::WithoutChannel => pane.channel = OTHER,
+                _ => {}
+            }
+            if self.keeps(scope, kind, &series_of(pane), pane.minute) {
+                return;
+            }
+        }
+        pane.touchpoint = OTHER;
+        if !pane.dimension.is_empty() {
+            pane.dimension_value = OTHER;
+        }
+    }
+
     /// A step that is not configured is one with its position: positions are as sent.
     fn keeps_step(
         &mut self,
         scope: &Scope,
         step: &str,
         index: Option<i32>,
-        minute: Option<touchstream_schemas::time::EventTime>,
+        minute: Option<EventTime>,
     ) -> bool {
         let is_plausible = index.is_none_or(|index| (0..=MOST_POSITION).contains(&index));
         if is_plausible && self.is_exempt(scope, Kind::Name, step) {
@@ -88,11 +109,14 @@ fn series_of(pane: &Pane<'_>) -> String {
 /// Entries that have the same name now become one.
 fn join_others<'a>(steps: &mut Vec<StepCounts<'a>>, reasons: &mut Vec<ReasonCounts<'a>>) {
     let mut joined: Vec<StepCounts<'a>> = Vec::with_capacity(steps.len());
+    let mut others: HashMap<Option<i32>, usize> = HashMap::new();
     for step in steps.drain(..) {
-        match joined
-            .iter_mut()
-            .find(|other| step.step == OTHER && other.step == OTHER && other.step_index == step.step_index)
-        {
+        let place = if step.step == OTHER {
+            *others.entry(step.step_index).or_insert(joined.len())
+        } else {
+            joined.len()
+        };
+        match joined.get_mut(place) {
             Some(other) => {
                 other.reached += step.reached;
                 other.dropped += step.dropped;
@@ -102,13 +126,12 @@ fn join_others<'a>(steps: &mut Vec<StepCounts<'a>>, reasons: &mut Vec<ReasonCoun
     }
     *steps = joined;
     let mut joined: Vec<ReasonCounts<'a>> = Vec::with_capacity(reasons.len());
+    let mut others: HashMap<(&str, &str), usize> = HashMap::new();
     for reason in reasons.drain(..) {
-        let is_same = |other: &&mut ReasonCounts<'a>| {
-            reason.currency == OTHER
-                && (other.currency, other.reason, other.reason_source)
-                    == (reason.currency, reason.reason, reason.reason_source)
-        };
-        match joined.iter_mut().find(is_same) {
+        let name = (reason.reason, reason.reason_source);
+        let place =
+            if reason.currency == OTHER { *others.entry(name).or_insert(joined.len()) } else { joined.len() };
+        match joined.get_mut(place) {
             Some(other) => {
                 other.attempts += reason.attempts;
                 // Each sum was bounded where it was made; joined they could pass the end of what travels.

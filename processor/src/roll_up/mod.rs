@@ -5,6 +5,7 @@
 //! final go out as upserts ([`emit`]); changed minutes go to the compacted topic that restores this state, in the same transaction.
 
 mod emit;
+mod expire;
 mod limit;
 mod limit_pane;
 mod partition;
@@ -110,8 +111,10 @@ impl Stage for RollUp {
 
     fn assigned(&mut self, partition: &InputPartition, committed: Option<&Committed>, now: EventTime) {
         let note = committed.and_then(|committed| Note::parse(&committed.note));
-        self.partitions
-            .insert(partition.clone(), PanePartition::new(note, committed, now, self.limits.clone()));
+        self.partitions.insert(
+            partition.clone(),
+            PanePartition::new(note, committed, now, self.limits.clone(), self.kept),
+        );
         self.restoring.insert(partition.clone(), HashMap::new());
     }
 
@@ -185,7 +188,7 @@ impl Stage for RollUp {
                 let before = self.emitter.rows;
                 panes.send_windows(now, watermark, partition.partition, &mut self.emitter, output)?;
                 *rows = self.emitter.rows - before;
-                panes.expire(now, self.kept, partition.partition, &mut self.emitter, output)?;
+                panes.expire(now, partition.partition, &mut self.emitter, output)?;
             }
         }
         Ok(())

@@ -1,21 +1,22 @@
 //! One partition of the panes: its series, what changed in them, and which windows are due.
+//!
+//! Minutes are forgotten once no event can change them any more. A change of an older one all the same (rules that were changed make some
+//! for journeys that go on) is dropped and counted: added to a minute that is forgotten it would make every window around it wrong.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
 use touchstream_schemas::event::ALL;
-use touchstream_schemas::keys;
 use touchstream_schemas::minutes::{Minute, span};
 use touchstream_schemas::panes::{NowCount, Pane, metric};
 use touchstream_schemas::time::{EventTime, Millis};
 
 use super::emit::{Emitter, NowIn, Sending, WindowAt};
-use super::limit::{Kind, Limits, Scope};
-use super::limit_pane::step_name;
+use super::limit::{Kind, Limits};
 use super::ring::{Ring, RollingSum};
 use super::sizes::{self, Ends, WindowSize};
-use crate::cells::{Cell, Counts, NO_POSITION, Names, Recorded, StepKey, counts_of};
+use crate::cells::{Cell, NO_POSITION, Names, Recorded, StepKey, counts_of};
 use crate::series::{Dimensions, Further, SeriesKey};
 use crate::stage::{Committed, Output, StageError, base_revision};
 
@@ -25,8 +26,8 @@ const CATCH_UP: Millis = Millis::HOUR.times(6);
 /// How long minutes and hours are held.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Kept {
-    minutes: Millis,
-    hours: Millis,
+    pub(super) minutes: Millis,
+    pub(super) hours: Millis,
 }
 
 impl Kept {
@@ -47,6 +48,11 @@ pub(super) struct Note {
 }
 
 impl Note {
+    /// While event time stands still, after an outage, events still come for what the wall clock calls old.
+    pub(super) fn event_time(&self) -> EventTime {
+        self.flushed_at.min(self.watermark)
+    }
+
     pub(super) fn parse(text: &str) -> Option<Note> {
         let mut numbers = text.split(' ').map(str::parse::<i64>);
         let mut next = || numbers.next()?.ok();
@@ -64,19 +70,21 @@ impl fmt::Display for Note {
 #[derive(Debug)]
 pub(super) struct Series {
     pub(super) key: SeriesKey,
-    /// What is open now, by step.
+    /// What is open now, by step. What was closed stays with zero for as long as a window that showed it is not final.
     pub(super) now: BTreeMap<StepKey, i64>,
-    ring: Ring,
-    changed: BTreeSet<EventTime>,
-    has_now_changed: bool,
+    /// Of these the zeros, and when each was first found to be one.
+    pub(super) closed: BTreeMap<StepKey, EventTime>,
+    pub(super) ring: Ring,
+    pub(super) changed: BTreeSet<EventTime>,
+    pub(super) has_now_changed: bool,
 }
 
 /// The series that panes name, and those it is part of (itself first).
 #[derive(Debug)]
-struct Leaf {
-    series: Vec<usize>,
-    changed: BTreeSet<EventTime>,
-    has_now_changed: bool,
+pub(super) struct Leaf {
+    pub(super) series: Vec<usize>,
+    pub(super) changed: BTreeSet<EventTime>,
+    pub(super) has_now_changed: bool,
 }
 
 /// State of one pane partition.
@@ -84,13 +92,16 @@ struct Leaf {
 pub(super) struct PanePartition {
     pub(super) note: Note,
     pub(super) last_offset: i64,
-    names: Names,
-    series: Vec<Series>,
-    series_of: HashMap<SeriesKey, usize>,
-    leaves: HashMap<SeriesKey, Leaf>,
+    pub(super) names: Names,
+    pub(super) series: Vec<Series>,
+    pub(super) series_of: HashMap<SeriesKey, usize>,
+    pub(super) leaves: HashMap<SeriesKey, Leaf>,
     changed_leaves: BTreeSet<SeriesKey>,
-    expired_at: EventTime,
-    limits: Limits,
+    pub(super) expired_at: EventTime,
+    pub(super) limits: Limits,
+    pub(super) kept: Kept,
+    /// Changes that were dropped since last counted, by metric.
+    too_old: BTreeMap<Arc<str>, u64>,
 }
 
 impl PanePartition {
@@ -99,6 +110,7 @@ impl PanePartition {
         committed: Option<&Committed>,
         now: EventTime,
         limits: Limits,
+        kept: Kept,
     ) -> PanePartition {
         let first = Note { flushed_at: now, watermark: EventTime::MIN, revision: 0 };
         PanePartition {
@@ -111,11 +123,18 @@ impl PanePartition {
             changed_leaves: BTreeSet::new(),
             expired_at: now,
             limits,
+            kept,
+            too_old: BTreeMap::new(),
         }
     }
 
     /// Adds a pane's change to its series and to those that contain it.
     pub(super) fn apply(&mut self, pane: Pane<'_>) {
+        if pane.minute.is_some_and(|minute| minute < self.forgotten_before()) {
+            *self.too_old.entry(self.names.get(pane.metric)).or_default() += 1;
+            return;
+        }
+        self.limits.clock = self.note.flushed_at;
         let pane = self.limits.limit(pane);
         let parts = [pane.tenant, pane.metric, pane.detail, pane.touchpoint, pane.channel, pane.device];
         let key = self.key(parts, (pane.dimension, pane.dimension_value));
@@ -135,6 +154,11 @@ impl PanePartition {
             self.apply_now(&key, &pane.now, true);
         }
         self.changed_leaves.insert(key);
+    }
+
+    /// Minutes before this are not kept any more.
+    pub(super) fn forgotten_before(&self) -> EventTime {
+        (self.note.event_time() - self.kept.minutes).floor_to(Millis::DAY)
     }
 
     /// Takes an absolute record back from the changelog.
@@ -244,6 +268,7 @@ impl PanePartition {
             self.series.push(Series {
                 key,
                 now: BTreeMap::new(),
+                closed: BTreeMap::new(),
                 ring: Ring::default(),
                 changed: BTreeSet::new(),
                 has_now_changed: false,
@@ -261,6 +286,7 @@ impl PanePartition {
     ) -> Result<(), StageError> {
         let mut sending = Sending { emitter, output, partition, revision: base_revision(self.last_offset) };
         sending.emitter.count_others(self.limits.take_others());
+        sending.emitter.count_too_old(std::mem::take(&mut self.too_old).into_iter());
         for admission in self.limits.take_changes() {
             sending.admission(&admission)?;
         }
@@ -308,87 +334,9 @@ impl PanePartition {
             series.changed.clear();
             series.has_now_changed = false;
         }
+        let held = [("all", self.series.len()), ("named", self.leaves.len()), ("names", self.limits.len())];
+        sending.emitter.show_held(partition, held);
         Ok(())
-    }
-
-    /// Forgets, once an hour, what no event can change and no window needs any more.
-    pub(super) fn expire(
-        &mut self,
-        now: EventTime,
-        kept: Kept,
-        partition: i32,
-        emitter: &mut Emitter,
-        output: &mut dyn Output,
-    ) -> Result<(), StageError> {
-        if now - self.expired_at < Millis::HOUR {
-            return Ok(());
-        }
-        self.expired_at = now;
-        // While event time stands still, after an outage, events still come for what the wall clock calls old.
-        let now = now.min(self.note.watermark);
-        let mut sending = Sending { emitter, output, partition, revision: base_revision(self.last_offset) };
-        let minutes_before = (now - kept.minutes).floor_to(Millis::DAY);
-        for series in &mut self.series {
-            let keeps_hours = sizes::of_metric(&series.key.metric).len() > 4;
-            let hours_before =
-                if keeps_hours { (now - kept.hours).floor_to(Millis::DAY) } else { minutes_before };
-            let (minutes, hours, forgotten_hours) = series.ring.expire(minutes_before, hours_before);
-            if !self.leaves.contains_key(&series.key) {
-                continue;
-            }
-            for (hour, cell) in hours.iter().filter(|_| keeps_hours) {
-                sending.minute(&series.key, span::HOUR, *hour, cell)?;
-            }
-            for minute in minutes {
-                sending.forget(&series.key, span::MINUTE, minute)?;
-            }
-            for hour in forgotten_hours.into_iter().filter(|_| keeps_hours) {
-                sending.forget(&series.key, span::HOUR, hour)?;
-            }
-        }
-        let held = self.held_names();
-        self.limits.forget(|scope, kind, name| held.contains(&(scope.clone(), kind, name.to_owned())));
-        Ok(())
-    }
-
-    /// Every name of which a minute, an hour, or something that is open now is held.
-    fn held_names(&self) -> HashSet<(Scope, Kind, String)> {
-        let mut held = HashSet::new();
-        for (key, leaf) in &self.leaves {
-            let series = &self.series[leaf.series[0]];
-            if series.ring.span().is_none() && series.now.values().all(|count| *count == 0) {
-                continue;
-            }
-            let scope: Scope = (key.tenant.clone(), key.metric.clone());
-            let Dimensions { touchpoint, channel, device } = &key.dimensions;
-            let (dimension, value) = key.further();
-            let whole = keys::join(&[&key.detail, touchpoint, channel, device, dimension, value]);
-            let mut add = |kind: Kind, name: String| held.insert((scope.clone(), kind, name));
-            add(Kind::Touchpoint, touchpoint.to_string());
-            add(Kind::Channel, channel.to_string());
-            add(Kind::Device, device.to_string());
-            add(Kind::Value, value.to_owned());
-            add(Kind::Name, key.detail.to_string());
-            add(Kind::Series, whole);
-            let of_checkout = series.ring.days().filter_map(|cell| match &cell.counts {
-                Counts::Checkout(checkout) => Some(checkout),
-                _ => None,
-            });
-            let mut add_step = |(position, step): &StepKey| {
-                let index = if *position == NO_POSITION { String::new() } else { position.to_string() };
-                add(Kind::Name, step_name(step, &index));
-            };
-            // What is open now counts also where nothing has an outcome yet.
-            let open = series.now.iter().filter(|(_, count)| **count != 0);
-            open.for_each(|(step, _)| add_step(step));
-            for checkout in of_checkout.clone() {
-                checkout.steps.keys().for_each(&mut add_step);
-            }
-            for (.., currency) in of_checkout.flat_map(|checkout| checkout.reasons.keys()) {
-                add(Kind::Name, currency.to_string());
-            }
-        }
-        held
     }
 }
 

@@ -37,6 +37,22 @@ pub enum FurtherDimension {
 }
 
 impl FurtherDimension {
+    /// All of them.
+    pub const ALL: [FurtherDimension; 6] = [
+        FurtherDimension::Persona,
+        FurtherDimension::Member,
+        FurtherDimension::Locale,
+        FurtherDimension::Variant,
+        FurtherDimension::AppVersion,
+        FurtherDimension::ServiceHours,
+    ];
+
+    /// The dimension of this name.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<FurtherDimension> {
+        FurtherDimension::ALL.into_iter().find(|dimension| dimension.name() == name)
+    }
+
     /// As in the file and in ClickHouse.
     #[must_use]
     pub fn name(self) -> &'static str {
