@@ -59,6 +59,14 @@ pub(crate) enum Command {
     /// Make write keys.
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Look at everything and say what is wrong, why, and what to do: Kafka, ClickHouse, lag, watermarks, transactions, disks.
+    ///
+    /// Changes nothing. Exit status 0: no problem; 1: a problem was found; 2: wrong settings.
+    #[command(
+        after_help = "Examples:\n  touchstream doctor\n  touchstream doctor --config production.toml --json\n  touchstream doctor \
+                      --data-dir /var/tmp/trial     beside `touchstream up --data-dir /var/tmp/trial`"
+    )]
+    Doctor(DoctorOptions),
     /// Show the settings in force and where each comes from; secrets are masked.
     #[command(
         after_help = "Examples:\n  touchstream config\n  touchstream config --config production.toml --json"
@@ -91,6 +99,19 @@ pub(crate) struct ConfigOptions {
     /// Machine-readable output.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorOptions {
+    /// Machine-readable output.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Seconds between the two looks that tell what moves from what stands still.
+    #[arg(long, value_name = "SECONDS", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=300))]
+    pub(crate) watch: u64,
+    /// Data directory of the `touchstream up` to look at [default: local.data_dir, .touchstream].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -3,6 +3,7 @@
 
 mod cli;
 mod config;
+mod doctor;
 mod error;
 mod key;
 mod service;
@@ -45,6 +46,7 @@ async fn run(cli: Cli) -> Result<(), CommandError> {
         Command::Setup(options) => setup::run(config, &options).await,
         Command::Simulate(options) => simulate::run(options).await,
         Command::Key(key::KeyCommand::Create(options)) => key::create(config, options).await,
+        Command::Doctor(options) => doctor::run(config, &options).await,
         Command::Config(options) => config::show(config, &options),
     }
 }

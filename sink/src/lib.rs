@@ -14,6 +14,7 @@ mod derived;
 mod error;
 mod follow;
 mod insert;
+mod inspect;
 mod ledger;
 mod metrics;
 mod migrate;
@@ -27,6 +28,7 @@ mod serve;
 
 pub use check_table::TableError;
 pub use error::SinkError;
+pub use inspect::{Disk, Inspection, inspect};
 pub use ledger::LedgerError;
 pub use migrate::{MigrateError, migrate};
 pub use serve::serve;
