@@ -9,6 +9,7 @@
 
 pub mod cells;
 pub mod contacts;
+mod cx_gauges;
 mod error;
 mod hash;
 pub mod measure;

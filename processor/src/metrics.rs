@@ -1,10 +1,14 @@
 //! Metrics of the processor, registered in a passed registry.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, exponential_buckets,
 };
 use touchstream_schemas::event::Family;
 
+use crate::cx_gauges::CxGauges;
 use crate::stage::InputPartition;
 
 /// Counters and gauges of both stages.
@@ -23,6 +27,9 @@ pub struct Metrics {
     others: IntCounterVec,
     too_old: IntCounterVec,
     series: IntGaugeVec,
+    cx: CxGauges,
+    /// The partitions of each group whose lag is shown.
+    lags_shown: Arc<Mutex<HashMap<String, Vec<InputPartition>>>>,
 }
 
 impl Metrics {
@@ -49,7 +56,7 @@ impl Metrics {
         let transactions = HistogramVec::new(seconds, &["stage"])?;
         registry.register(Box::new(transactions.clone()))?;
         let of_family = ["family"];
-        Ok(Metrics {
+        let metrics = Metrics {
             events: counter("touchstream_processor_events_total", "Raw events read.", &of_family)?,
             late: counter(
                 "touchstream_processor_late_events_total",
@@ -76,7 +83,11 @@ impl Metrics {
                 "Wall clock minus the watermark of a raw partition.",
                 &["topic", "partition"],
             )?,
-            lag: gauge("touchstream_consumer_lag", "Records not read yet.", &["topic", "partition"])?,
+            lag: gauge(
+                "touchstream_consumer_lag",
+                "Records not read yet, by consumer group, topic and partition.",
+                &["group", "topic", "partition"],
+            )?,
             transactions,
             failures: counter(
                 "touchstream_processor_sessions_failed_total",
@@ -99,8 +110,31 @@ impl Metrics {
                 &["partition", "kind"],
             )?,
             windows: counter("touchstream_processor_window_rows_total", "Window upserts sent.", &["metric"])?,
-        })
+            cx: CxGauges::register(registry)?,
+            lags_shown: Arc::default(),
+        };
+        // What has not happened yet is zero: an alert on its growth needs a beginning.
+        for family in Family::ALL {
+            for counter in [&metrics.events, &metrics.late, &metrics.duplicates] {
+                counter.with_label_values(&[family.name()]).inc_by(0);
+            }
+        }
+        Ok(metrics)
     }
+
+    /// The newest customer-experience values.
+    pub(crate) fn cx(&self) -> &CxGauges {
+        &self.cx
+    }
+
+    /// A raw partition has another owner now.
+    pub(crate) fn forget_raw(&self, family: Family, partition: &InputPartition) {
+        let number = partition.partition.to_string();
+        // It may never have been shown, or be gone already.
+        drop(self.watermark_lag.remove_label_values(&[&*partition.topic, &number]));
+        drop(self.journeys.remove_label_values(&[family.name(), &number]));
+    }
+
 
     pub(crate) fn events(&self, family: Family, count: u64) {
         if count > 0 {
@@ -130,8 +164,22 @@ impl Metrics {
         self.watermark_lag.with_label_values(&labels).set(milliseconds / 1_000);
     }
 
-    pub(crate) fn lag(&self, partition: &InputPartition, records: i64) {
-        self.lag.with_label_values(&[&*partition.topic, &partition.partition.to_string()]).set(records);
+    /// Unread records of all partitions that a group has here; what it had before and has no more is not shown any more.
+    pub(crate) fn lag<'p>(&self, group: &str, records: impl Iterator<Item = (&'p InputPartition, i64)>) {
+        let mut shown = self.lags_shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut gone = shown.remove(group).unwrap_or_default();
+        let now: Vec<InputPartition> = records
+            .map(|(partition, records)| {
+                let number = partition.partition.to_string();
+                self.lag.with_label_values(&[group, &*partition.topic, &number]).set(records);
+                gone.retain(|known| known != partition);
+                partition.clone()
+            })
+            .collect();
+        for partition in gone {
+            drop(self.lag.remove_label_values(&[group, &*partition.topic, &partition.partition.to_string()]));
+        }
+        shown.insert(group.to_owned(), now);
     }
 
     pub(crate) fn transaction(&self, stage: &str, seconds: f64) {

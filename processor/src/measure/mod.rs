@@ -114,6 +114,9 @@ impl Stage for Measure {
     }
 
     fn clear(&mut self) {
+        for (partition, raw) in self.partitions.iter() {
+            self.shared.metrics.forget_raw(raw.family(), partition);
+        }
         self.partitions.clear();
         self.emitter.deltas = deltas::Deltas::default();
         self.refusals.clear();

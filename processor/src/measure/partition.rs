@@ -163,6 +163,10 @@ impl RawPartition {
         }
     }
 
+    pub(super) fn family(&self) -> Family {
+        self.family
+    }
+
     pub(super) fn restore(&mut self, shared: &Shared, record: Record<'_>) -> Result<(), DecodeError> {
         let key = String::from_utf8_lossy(record.key);
         match &mut self.journeys {

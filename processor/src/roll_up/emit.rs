@@ -16,6 +16,7 @@ use touchstream_schemas::time::EventTime;
 use touchstream_schemas::topics::Topics;
 use touchstream_schemas::windows::{AppWindow, CheckoutWindow, ResponseWindow, Window, WindowStep};
 
+use super::sizes;
 use super::limit::{Admission, Kind, OTHER};
 use crate::cells::{AppCell, Cell, CheckoutCell, Counts, NO_POSITION, ResponseCell, StepCell, StepKey};
 use crate::metrics::Metrics;
@@ -118,6 +119,16 @@ impl Emitter {
         }
         let touchpoint = listed.and_then(|listed| listed.get(&*key.dimensions.touchpoint));
         Some(touchpoint.map_or(self.first_response_slo_ms, own))
+    }
+
+    /// Takes away gauges of windows that are not the newest any more.
+    pub(super) fn forget_old_gauges(&self, now: EventTime) {
+        self.metrics.cx().forget_old(now, sizes::advance_of);
+    }
+
+    /// Takes away the gauges of a partition.
+    pub(super) fn forget_gauges(&self, partition: i32) {
+        self.metrics.cx().forget_partition(partition);
     }
 
     fn response(&self, key: &SeriesKey, cell: &ResponseCell, now: NowIn<'_>) -> ResponseWindow {
@@ -241,6 +252,9 @@ impl Sending<'_> {
         let emitter = &mut *self.emitter;
         emitter.window.encode_into(&window, &mut emitter.buffer)?;
         emitter.metrics.window(&key.metric);
+        if now.is_shown {
+            emitter.metrics.cx().show(self.partition, &window);
+        }
         emitter.rows += 1;
         let key = key.record_key(&[at.size, &at.end.0.to_string()]);
         let value = Some(emitter.buffer.as_slice());

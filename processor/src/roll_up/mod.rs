@@ -147,6 +147,7 @@ impl Stage for RollUp {
     }
 
     fn clear(&mut self) {
+        self.partitions.keys().for_each(|partition| self.emitter.forget_gauges(partition.partition));
         self.partitions.clear();
         self.watermarks.clear();
         self.last_rows.clear();
@@ -189,6 +190,7 @@ impl Stage for RollUp {
                 panes.send_windows(now, watermark, partition.partition, &mut self.emitter, output)?;
                 *rows = self.emitter.rows - before;
                 panes.expire(now, partition.partition, &mut self.emitter, output)?;
+                self.emitter.forget_old_gauges(now);
             }
         }
         Ok(())

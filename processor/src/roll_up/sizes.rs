@@ -29,6 +29,11 @@ pub(super) fn of_metric(name: &str) -> &'static [WindowSize] {
     }
 }
 
+/// The advance of the windows of this name.
+pub(super) fn advance_of(name: &str) -> Option<Millis> {
+    ALL.iter().find(|size| size.name == name).map(|size| size.advance)
+}
+
 impl WindowSize {
     /// The latest end that has a row at `now`: at most one advance after it.
     pub(super) fn newest(self, now: EventTime) -> EventTime {

@@ -287,11 +287,12 @@ impl Worker {
     }
 
     fn measure_lag(&self, consumer: &BaseConsumer<GroupContext>, assignment: &Assignment) {
-        for (partition, position) in assignment.positions.iter() {
-            if let Ok((_, end)) = consumer.fetch_watermarks(&partition.topic, partition.partition, SILENCE) {
-                self.metrics.lag(partition, end - position.next_offset);
-            }
-        }
+        let group = format!("{}-{}", self.settings.processor.group, self.stage.name());
+        let lags = assignment.positions.iter().filter_map(|(partition, position)| {
+            let ends = consumer.fetch_watermarks(&partition.topic, partition.partition, SILENCE);
+            ends.ok().map(|(_, end)| (partition, end - position.next_offset))
+        });
+        self.metrics.lag(&group, lags);
     }
 }
 

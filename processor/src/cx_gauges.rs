@@ -1,0 +1,231 @@
+//! The newest customer-experience values as gauges, for alerts and for people who look at Prometheus only.
+//!
+//! Rolling up shows each newest window here as it sends it; whoever loses a partition shows nothing of it any more, and what has no
+//! samples is absent, never zero. Their number is bounded: beyond it only totals over all touchpoints, channels and devices are shown.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use prometheus::{GaugeVec, IntCounter, Opts, Registry};
+use touchstream_schemas::event::ALL;
+use touchstream_schemas::panes::{metric, response};
+use touchstream_schemas::time::{EventTime, Millis};
+use touchstream_schemas::windows::Window;
+
+/// Gauges of one process, totals not counted.
+const MOST: usize = 5_000;
+/// How long after its successor began a window is still shown: refreshes may take a few seconds.
+const GRACE: Millis = Millis::MINUTE;
+const LABELS: [&str; 5] = ["tenant", "touchpoint", "channel", "device", "window"];
+
+/// Which value of which series; the labels in the order of [`LABELS`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    value: usize,
+    labels: [String; LABELS.len()],
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Shown {
+    partition: i32,
+    end: EventTime,
+}
+
+/// The gauges.
+#[derive(Clone)]
+pub(crate) struct CxGauges {
+    /// Net promoter score, share of dropped checkouts, 95th percentile of first responses.
+    gauges: [GaugeVec; 3],
+    left_out: IntCounter,
+    shown: Arc<Mutex<HashMap<Key, Shown>>>,
+}
+
+impl fmt::Debug for CxGauges {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("CxGauges").field("shown", &self.lock().len()).finish_non_exhaustive()
+    }
+}
+
+impl CxGauges {
+    pub(crate) fn register(registry: &Registry) -> Result<CxGauges, prometheus::Error> {
+        let gauge = |name: &str, help: &str| {
+            let gauge = GaugeVec::new(Opts::new(name, help), &LABELS)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok::<_, prometheus::Error>(gauge)
+        };
+        let left_out = IntCounter::new(
+            "touchstream_cx_left_out_total",
+            "Values that were not shown as gauges because there are too many series; ClickHouse has all of them.",
+        )?;
+        registry.register(Box::new(left_out.clone()))?;
+        Ok(CxGauges {
+            gauges: [
+                gauge("touchstream_cx_nps", "Net promoter score of the newest window.")?,
+                gauge(
+                    "touchstream_cx_drop_off_ratio",
+                    "Abandoned checkouts among those with an outcome, in the newest window.",
+                )?,
+                gauge(
+                    "touchstream_cx_response_p95_seconds",
+                    "95th percentile of the first response by the customer's clock, in the newest window.",
+                )?,
+            ],
+            left_out,
+            shown: Arc::default(),
+        })
+    }
+
+    /// Shows the newest window of a series.
+    pub(crate) fn show(&self, partition: i32, window: &Window<'_>) {
+        if !window.dimension.is_empty() {
+            return;
+        }
+        let Some((value, number)) = value_of(window) else { return };
+        let Window { tenant, touchpoint, channel, device, window: size, .. } = *window;
+        let labels = [tenant, touchpoint, channel, device, size].map(str::to_owned);
+        let is_total = [touchpoint, channel, device] == [ALL; 3];
+        let key = Key { value, labels };
+        let mut shown = self.lock();
+        let Some(number) = number else {
+            if shown.remove(&key).is_some() {
+                self.remove(&key);
+            }
+            return;
+        };
+        if !is_total && shown.len() >= MOST && !shown.contains_key(&key) {
+            self.left_out.inc();
+            return;
+        }
+        self.gauges[value].with_label_values(&key.labels).set(number);
+        shown.insert(key, Shown { partition, end: window.window_end });
+    }
+
+    /// Takes away what is not of the newest window any more: nothing happened in it since.
+    pub(crate) fn forget_old(&self, now: EventTime, advance_of: impl Fn(&str) -> Option<Millis>) {
+        self.forget(|key, shown| match advance_of(&key.labels[LABELS.len() - 1]) {
+            Some(advance) => shown.end + advance + GRACE < now,
+            None => true,
+        });
+    }
+
+    /// Takes away what a partition showed: it has another owner now.
+    pub(crate) fn forget_partition(&self, partition: i32) {
+        self.forget(|_, shown| shown.partition == partition);
+    }
+
+    fn forget(&self, is_gone: impl Fn(&Key, &Shown) -> bool) {
+        self.lock().retain(|key, shown| {
+            let is_gone = is_gone(key, shown);
+            if is_gone {
+                self.remove(key);
+            }
+            !is_gone
+        });
+    }
+
+    fn remove(&self, key: &Key) {
+        // It may be gone already, which is what is wanted.
+        drop(self.gauges[key.value].remove_label_values(&key.labels));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Shown>> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Which gauge a window belongs to, and its number; none without samples.
+#[expect(clippy::cast_precision_loss, reason = "counts of a window are far below 2^52")]
+fn value_of(window: &Window<'_>) -> Option<(usize, Option<f64>)> {
+    let ratio = |part: i64, of: i64| (of > 0).then(|| part as f64 / of as f64);
+    match window.metric {
+        metric::NPS => {
+            let scores = window.scores?;
+            Some((0, ratio(100 * (scores.top - scores.bottom), scores.answers)))
+        }
+        metric::CHECKOUT => {
+            let steps = &window.checkout.as_ref()?.steps;
+            // Every attempt with an outcome has reached the first step.
+            let outcomes = steps.iter().map(|step| step.reached).max().unwrap_or_default();
+            let dropped =
+                steps.iter().filter(|step| step.step_index.is_some()).map(|step| step.dropped).sum();
+            Some((1, ratio(dropped, outcomes)))
+        }
+        metric::RESPONSE_TIMES if window.detail == response::FIRST_RESPONSE_CUSTOMER => {
+            let p95 = window.response?.durations.p95_ms;
+            Some((2, p95.map(|milliseconds| milliseconds as f64 / 1_000.0)))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use touchstream_schemas::panes::Scores;
+
+    use super::*;
+
+    fn window<'a>(touchpoint: &'a str, answers: i64, end: EventTime) -> Window<'a> {
+        Window {
+            tenant: "shop",
+            metric: metric::NPS,
+            detail: "",
+            touchpoint,
+            channel: ALL,
+            device: ALL,
+            dimension: "",
+            dimension_value: "",
+            window: "5m",
+            window_end: end,
+            is_final: false,
+            scores: Some(Scores { answers, top: answers, middle: 0, bottom: 0 }),
+            checkout: None,
+            response: None,
+            service: None,
+            app: None,
+            revision: 1,
+        }
+    }
+
+    fn shown(registry: &Registry) -> usize {
+        registry
+            .gather()
+            .iter()
+            .filter(|family| family.name() == "touchstream_cx_nps")
+            .map(|f| f.get_metric().len())
+            .sum()
+    }
+
+    #[test]
+    fn values_without_samples_old_ones_and_those_of_lost_partitions_are_absent() {
+        let registry = Registry::new();
+        let gauges = CxGauges::register(&registry).expect("the registry is new");
+        let end = EventTime(600_000);
+        let advance = |_: &str| Some(Millis::MINUTE);
+        gauges.show(0, &window("cart", 3, end));
+        gauges.show(1, &window("checkout", 3, end));
+        gauges.show(1, &Window { dimension: "persona", ..window("cart", 3, end) });
+        assert_eq!(shown(&registry), 2);
+        gauges.show(0, &window("cart", 0, end));
+        assert_eq!(shown(&registry), 1, "nothing was answered in the newest window");
+        gauges.show(0, &window("cart", 3, end));
+        gauges.forget_partition(1);
+        assert_eq!(shown(&registry), 1, "another process shows it now");
+        gauges.forget_old(end + Millis::MINUTE, advance);
+        assert_eq!(shown(&registry), 1);
+        gauges.forget_old(end + Millis(120_001), advance);
+        assert_eq!(shown(&registry), 0, "newer windows of it have nothing");
+    }
+
+    #[test]
+    fn however_many_series_there_are_the_gauges_stay_bounded_and_show_the_totals() {
+        let registry = Registry::new();
+        let gauges = CxGauges::register(&registry).expect("the registry is new");
+        for number in 0..MOST + 10 {
+            gauges.show(0, &window(&number.to_string(), 1, EventTime(0)));
+        }
+        gauges.show(0, &window(ALL, 1, EventTime(0)));
+        assert_eq!(shown(&registry), MOST + 1);
+        assert_eq!(gauges.left_out.get(), 10);
+    }
+}
