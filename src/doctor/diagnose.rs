@@ -352,3 +352,127 @@ fn counted_partitions(count: usize) -> String {
 fn counted_members(count: usize) -> String {
     counted(i64::try_from(count).unwrap_or(i64::MAX), "member")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::cluster::Position;
+    use super::*;
+
+    const NOW: i64 = 1_800_000_000_000;
+
+    /// A chat partition with 100 records, read up to `next`, whose watermark is `lag` milliseconds behind.
+    fn snapshot(next: i64, lag: i64, has_owner: bool) -> Snapshot {
+        let place = ("cx.chat".to_owned(), 3);
+        let member = Member {
+            client: "touchstream-measure-node7-4711".to_owned(),
+            host: "10.0.0.7".to_owned(),
+            partitions: vec![place.clone()],
+        };
+        let position = Position { next_offset: next, note: (NOW - lag).to_string() };
+        let measure = Group {
+            service: "processor",
+            part: "measure",
+            name: "p-measure".to_owned(),
+            members: has_owner.then_some(member).into_iter().collect(),
+            positions: BTreeMap::from([(place.clone(), Some(position))]),
+        };
+        let ends = Ends { low: 0, stable: 100, high: 100 };
+        Snapshot { ends: BTreeMap::from([(place, ends)]), groups: vec![measure] }
+    }
+
+    fn finding(
+        check: &str,
+        before: &Snapshot,
+        after: &Snapshot,
+        waits: Option<i64>,
+        silence: i64,
+    ) -> Finding {
+        let place = ("cx.chat".to_owned(), 3);
+        let source = Some(("shop".to_owned(), "callcenter".to_owned()));
+        let last = RecordSeen { appended_at: NOW - silence, source, time: Some(NOW - silence) };
+        let case = Case {
+            topics: &Topics::new("cx"),
+            disorder_ms: 30_000,
+            idle_after_ms: 30_000,
+            transaction_timeout_ms: 30_000,
+            session_timeout_ms: 10_000,
+            now: NOW,
+            before,
+            after,
+            unread: waits
+                .map(|waits| (("p-measure".to_owned(), place.clone()), NOW - waits))
+                .into_iter()
+                .collect(),
+            last: BTreeMap::from([(place, last)]),
+        };
+        case.findings().into_iter().find(|finding| finding.check == check).expect("every check is made")
+    }
+
+    #[track_caller]
+    fn assert_says(finding: &Finding, status: Status, parts: &[&str]) {
+        let text = format!("{} {}", finding.summary, finding.advice.as_deref().unwrap_or_default());
+        assert_eq!(finding.status, status, "{text}");
+        for part in parts {
+            assert!(text.contains(part), "{part:?} in {text:?}");
+        }
+    }
+
+    #[test]
+    fn the_holder_of_the_watermark_is_named_with_its_reason() {
+        let watermark = |before: &Snapshot, after: &Snapshot, waits, silence| {
+            finding("watermark", before, after, waits, silence)
+        };
+        let rest = snapshot(100, 50_000, true);
+        let quiet = ["cx.chat-3", "silent for 20 s", "source callcenter of tenant shop", "after 30 s"];
+        assert_says(&watermark(&rest, &rest, None, 20_000), Status::Ok, &quiet);
+        let stuck = snapshot(100, 400_000, true);
+        let asleep = ["cx.chat-3", "touchstream-measure-node7-4711 on 10.0.0.7", "commits nothing"];
+        assert_says(&watermark(&stuck, &stuck, None, 370_000), Status::Problem, &asleep);
+        let nobody = snapshot(100, 400_000, false);
+        assert_says(
+            &watermark(&nobody, &nobody, None, 370_000),
+            Status::Problem,
+            &["no processor runs", "start `"],
+        );
+        let (before, after) = (snapshot(10, 400_000, true), snapshot(60, 300_000, true));
+        assert_says(
+            &watermark(&before, &after, Some(290_000), 0),
+            Status::Warning,
+            &["40 records in it", "cx.chat-3"],
+        );
+    }
+
+    #[test]
+    fn lag_tells_who_stands_still_from_who_catches_up() {
+        let lag = |before: &Snapshot, after: &Snapshot, waits| {
+            finding("lag.processor.measure", before, after, waits, 0)
+        };
+        let all_read = snapshot(100, 0, true);
+        assert_says(&lag(&all_read, &all_read, None), Status::Ok, &["everything is read"]);
+        let (before, after) = (snapshot(10, 0, true), snapshot(60, 0, true));
+        assert_says(&lag(&before, &after, Some(1_000)), Status::Ok, &["40 records behind", "being read"]);
+        assert_says(&lag(&before, &after, Some(90_000)), Status::Warning, &["more instances"]);
+        assert_says(
+            &lag(&before, &before, Some(90_000)),
+            Status::Problem,
+            &["node7-4711", "10 s later others"],
+        );
+        let nobody = snapshot(10, 0, false);
+        assert_says(&lag(&nobody, &nobody, Some(90_000)), Status::Problem, &["touchstream processor"]);
+    }
+
+    #[test]
+    fn only_a_transaction_that_stays_open_is_a_problem() {
+        let with_stable = |stable: i64| {
+            let mut snapshot = snapshot(100, 0, true);
+            snapshot.ends.values_mut().for_each(|ends| ends.stable = stable);
+            snapshot
+        };
+        let transactions = |before: i64, after: i64| {
+            finding("transactions", &with_stable(before), &with_stable(after), None, 0)
+        };
+        assert_says(&transactions(40, 40), Status::Problem, &["cx.chat-3", "offset 40"]);
+        assert_says(&transactions(40, 60), Status::Ok, &[]);
+        assert_says(&transactions(100, 60), Status::Ok, &[]);
+    }
+}

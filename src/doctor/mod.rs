@@ -36,7 +36,7 @@ pub(crate) async fn run(config: Option<&Path>, options: &DoctorOptions) -> Resul
     let log = settings::LogSettings { level: "off".to_owned(), ..settings.log.clone() };
     telemetry::install(&log).map_err(|error| CommandError::Usage(error.into()))?;
     let watch = Duration::from_secs(options.watch);
-    let mut findings = look(&settings, watch).await.map_err(CommandError::Failed)?;
+    let mut findings = look(&settings, watch).await;
     findings.extend(stores::clickhouse(&settings).await);
     findings.extend(stores::local_disk(&settings));
     if options.json {
@@ -71,33 +71,37 @@ fn settings_of(config: Option<&Path>, options: &DoctorOptions) -> Result<Setting
     Ok(settings)
 }
 
-async fn look(settings: &Settings, watch: Duration) -> anyhow::Result<Vec<Finding>> {
-    if let Err(error) = tokio::task::block_in_place(|| {
-        kafka::connect(&settings.kafka, "touchstream-doctor", CONNECT_DEADLINE)
-    }) {
-        let advice = "check kafka.brokers and that the brokers run; ingest keeps events in its spool meanwhile, if it has one";
-        let mut findings = vec![Finding::new("kafka", Status::Problem, error.to_string()).advise(advice)];
-        let spool = tokio::task::block_in_place(|| services::spool_bytes(settings));
-        tokio::time::sleep(watch).await;
-        tokio::task::block_in_place(|| {
-            findings.push(services::spool(settings, spool));
-            findings.extend(services::readiness(settings));
-        });
-        return Ok(findings);
-    }
-    let (cluster, metadata, before, spool) = tokio::task::block_in_place(|| {
+/// What Kafka and the services say. A Kafka that does not answer is a finding like any other.
+async fn look(settings: &Settings, watch: Duration) -> Vec<Finding> {
+    let spool = tokio::task::block_in_place(|| services::spool_bytes(settings));
+    let mut findings = match look_at_kafka(settings, watch).await {
+        Ok(findings) => findings,
+        Err(error) => {
+            let advice = "check kafka.brokers and that the brokers run; ingest keeps events in its spool meanwhile, if it has one";
+            tokio::time::sleep(watch).await;
+            vec![Finding::new("kafka", Status::Problem, format!("{error:#}")).advise(advice)]
+        }
+    };
+    tokio::task::block_in_place(|| {
+        findings.push(services::spool(settings, spool));
+        findings.extend(services::readiness(settings));
+    });
+    findings
+}
+
+async fn look_at_kafka(settings: &Settings, watch: Duration) -> anyhow::Result<Vec<Finding>> {
+    let (cluster, metadata, before) = tokio::task::block_in_place(|| {
+        kafka::connect(&settings.kafka, "touchstream-doctor", CONNECT_DEADLINE)?;
         let cluster = Cluster::new(settings)?;
         let metadata = cluster.metadata()?;
         let before = cluster.snapshot(&metadata)?;
-        anyhow::Ok((cluster, metadata, before, services::spool_bytes(settings)))
+        anyhow::Ok((cluster, metadata, before))
     })?;
     tokio::time::sleep(watch).await;
     tokio::task::block_in_place(|| {
         let mut findings = stores::topics(settings, &metadata);
         let after = cluster.snapshot(&metadata)?;
         findings.extend(diagnosed(settings, &cluster, &before, &after)?);
-        findings.push(services::spool(settings, spool));
-        findings.extend(services::readiness(settings));
         Ok(findings)
     })
 }
