@@ -34,6 +34,8 @@ async fn objects_are_documented_repeatable_and_right() {
     facts(&machine).await;
     quality(&machine).await;
 
+    touchpoints(&mut machine).await;
+
     machine.settings.clickhouse.events_retention_days = 30;
     let retention = touchstream_sink::migrate(&machine.settings, false).await.expect("retention can change");
     assert_eq!(retention, ["ttl"]);
@@ -268,6 +270,39 @@ async fn checkout(machine: &Machine) {
     )
     .await;
     assert_eq!(found, "8\t90\t120.5\t0.375\t0.5\n");
+}
+
+/// What the touchpoints file says can be joined, and sets the service level of minutes; setup follows the file.
+async fn touchpoints(machine: &mut Machine) {
+    assert_eq!(rows(machine, "SELECT count() FROM cx.touchpoints").await, "0\n");
+    let text = r#"
+[tenants.t]
+time_zone = "Europe/Berlin"
+[tenants.t.touchpoints.a]
+stage = "it's {database} \\"
+owner = "me"
+importance = 5
+slo_first_response_s = 60
+[tenants.t.touchpoints.b]
+steps = ["one", "two"]
+"#;
+    let file = tempfile::NamedTempFile::new().expect("a file can be made");
+    std::fs::write(file.path(), text).expect("it can be written");
+    machine.settings.processor.touchpoints_file = file.path().display().to_string();
+    let applied = touchstream_sink::migrate(&machine.settings, false).await.expect("the file can change");
+    assert_eq!(applied, ["views/response_times_1m", "views/touchpoints"]);
+    let listed =
+        "SELECT touchpoint, stage, owner, importance, slo_first_response_s, steps, time_zone FROM cx.touchpoints ORDER BY touchpoint";
+    assert_eq!(
+        rows(machine, listed).await,
+        "a\tit\\'s {database} \\\\\tme\t5\t60\t['cart','account','address','shipping','payment','review']\tEurope/Berlin\n\
+         b\t\\N\t\\N\t3\t300\t['one','two']\tEurope/Berlin\n"
+    );
+    let level = "SELECT slo_s FROM cx.response_times_1m WHERE metric = 'first_response_customer' AND touchpoint = 'a'";
+    assert_eq!(rows(machine, level).await, "60\n");
+    machine.settings.processor.touchpoints_file = String::new();
+    let applied = touchstream_sink::migrate(&machine.settings, false).await.expect("the file can go");
+    assert_eq!(applied, ["views/response_times_1m", "views/touchpoints"]);
 }
 
 async fn responses(machine: &Machine) {

@@ -46,6 +46,11 @@ async fn what_is_missing_between_the_numbers_of_a_session_is_counted_until_it_co
     let machine = Machine::start(false, "").await;
     touchstream_sink::migrate(&machine.settings, false).await.expect("migrations apply");
 
+    // Nothing was counted for five hours: ClickHouse was down.
+    let before = "INSERT INTO cx.store_sequences VALUES ('shop', 'down', 'app', now() - 18000, 1, 0, 0, now64(3, 'UTC') - 18000)";
+    machine.ask(before).await.expect("it can be inserted");
+    insert(&machine, "app", "down", "'one'", "1", 15_000).await;
+    insert(&machine, "app", "down", "'one'", "3", 14_000).await;
     // One session over all families and minutes, arriving in no order: 1 2 . 4 . . 7.
     for (family, seq, ago) in
         [("app", "7", 60), ("checkout", "2", 400), ("chat", "4", 200), ("app", "1", 300)]
@@ -64,16 +69,16 @@ async fn what_is_missing_between_the_numbers_of_a_session_is_counted_until_it_co
     insert(&machine, "app", "odd", "'one'", "1", 10).await;
     insert(&machine, "app", "odd", "'one'", "9223372036854775807", 10).await;
     // Too old to be counted again.
-    insert(&machine, "app", "web", "'old'", "1", 9_000).await;
-    insert(&machine, "app", "web", "'old'", "9", 8_000).await;
-    expect(&machine, "odd\t1000\t2\t3\ntill\t1\t1\t2\nweb\t3\t2\t6\n").await;
+    insert(&machine, "app", "web", "'old'", "1", 26_000).await;
+    insert(&machine, "app", "web", "'old'", "9", 25_500).await;
+    expect(&machine, "down\t1\t1\t3\nodd\t1000\t2\t3\ntill\t1\t1\t2\nweb\t3\t2\t6\n").await;
     let quality = machine
         .ask("SELECT family, sum(sequence_gaps_n) FROM cx.data_quality WHERE tenant = 'shop' GROUP BY family ORDER BY family")
         .await;
-    assert_eq!(quality.as_deref(), Some("app\t1003\nchat\t1\ncheckout\t0\nfeedback\t0\n"));
+    assert_eq!(quality.as_deref(), Some("app\t1004\nchat\t1\ncheckout\t0\nfeedback\t0\n"));
 
     // What was late closes its gap.
     insert(&machine, "checkout", "web", "'one'", "3", 0).await;
     insert(&machine, "app", "till", "'one'", "2", 0).await;
-    expect(&machine, "odd\t1000\t2\t3\ntill\t0\t0\t3\nweb\t2\t1\t7\n").await;
+    expect(&machine, "down\t1\t1\t3\nodd\t1000\t2\t3\ntill\t0\t0\t3\nweb\t2\t1\t7\n").await;
 }

@@ -13,7 +13,7 @@ CREATE OR REPLACE VIEW {database}.response_times{_by}
     `p75_s` Nullable(Float64) COMMENT '75th percentile of the answered waits, in seconds, at most 1 % off; NULL without any.',
     `p95_s` Nullable(Float64) COMMENT '95th percentile of the answered waits, in seconds, at most 1 % off; NULL without any.',
     `p99_s` Nullable(Float64) COMMENT '99th percentile of the answered waits, in seconds, at most 1 % off; NULL without any.',
-    `slo_s` Nullable(Float64) COMMENT 'Service level in seconds; NULL where the metric has none.',
+    `slo_s` Nullable(Float64) COMMENT 'Service level of the touchpoint in seconds; NULL where the metric has none, and for all (and other) where touchpoints of the tenant have different ones.',
     `breached_n` Nullable(Int64) COMMENT 'Waits that passed the service level, counted at the deadline, answered later or not (count); NULL where there is none.',
     `waiting_n` Nullable(Int64) COMMENT 'Waiting now (count), in the newest windows; NULL once final.',
     `is_final` Bool COMMENT 'True once the watermark has passed the end: only a later correction changes the row then.',

@@ -12,7 +12,7 @@ CREATE OR REPLACE VIEW {database}.response_times_1m
     `p75_s` Nullable(Float64) COMMENT '75th percentile of the answered waits, in seconds, at most 1 % off; NULL without any.',
     `p95_s` Nullable(Float64) COMMENT '95th percentile of the answered waits, in seconds, at most 1 % off; NULL without any.',
     `p99_s` Nullable(Float64) COMMENT '99th percentile of the answered waits, in seconds, at most 1 % off; NULL without any.',
-    `slo_s` Nullable(Float64) COMMENT 'Service level in seconds; NULL where the metric has none.',
+    `slo_s` Nullable(Float64) COMMENT 'Service level of the touchpoint in seconds; NULL where the metric has none.',
     `breached_n` Nullable(Int64) COMMENT 'Waits that passed the service level, counted at the deadline, answered later or not (count); NULL where there is none.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
@@ -29,7 +29,7 @@ SELECT
     if(n > 0, bucket_values[mapKeys(durations)[arrayFirstIndex(count -> count >= intDiv(n * 75 + 99, 100), seen)] + 2] / 1000, NULL) AS p75_s,
     if(n > 0, bucket_values[mapKeys(durations)[arrayFirstIndex(count -> count >= intDiv(n * 95 + 99, 100), seen)] + 2] / 1000, NULL) AS p95_s,
     if(n > 0, bucket_values[mapKeys(durations)[arrayFirstIndex(count -> count >= intDiv(n * 99 + 99, 100), seen)] + 2] / 1000, NULL) AS p99_s,
-    if(metric = 'first_response_customer', {slo_first_response_s}, NULL) AS slo_s,
+    if(metric = 'first_response_customer', {slo_of_touchpoint}, NULL) AS slo_s,
     if(metric = 'first_response_customer', breached, NULL) AS breached_n,
     revision
 FROM {database}.store_response_minutes FINAL;

@@ -4,7 +4,10 @@
 use std::fmt::Write as _;
 
 use touchstream_runtime::settings::Settings;
+use touchstream_runtime::touchpoints::Touchpoints;
 use touchstream_schemas::log_buckets;
+
+use super::touchpoints;
 
 /// One file.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +64,7 @@ files! {
         "0012_windows_by",
         "0015_sequences",
         "0016_epochs",
+        "0017_sequences_since",
     ],
     again: [
         "ttl",
@@ -89,6 +93,7 @@ files! {
         "views/app_response_1m",
         "views/data_quality",
         "views/sequence_gaps",
+        "views/touchpoints",
     ],
     by: [
         "views/nps",
@@ -110,7 +115,7 @@ const BY_COLUMNS: &str = "
     `dimension_value` LowCardinality(String) COMMENT 'Its value; unknown when none was sent; other beyond the limit. There is no row for all values: that is the object without _by.',";
 
 /// Fills the placeholders in.
-pub(super) fn render(file: &SqlFile, settings: &Settings) -> String {
+pub(super) fn render(file: &SqlFile, settings: &Settings, touchpoints: &Touchpoints) -> String {
     let clickhouse = &settings.clickhouse;
     let (suffix, columns, list) =
         if file.by { ("_by", BY_COLUMNS, ", dimension, dimension_value") } else { ("", "", "") };
@@ -121,10 +126,11 @@ pub(super) fn render(file: &SqlFile, settings: &Settings) -> String {
         .replace("{database}", &clickhouse.database)
         .replace("{events_retention_days}", &clickhouse.events_retention_days.to_string())
         .replace("{text_retention_days}", &clickhouse.text_retention_days.to_string())
-        .replace("{slo_first_response_s}", &settings.metrics.slo_first_response_s.to_string())
+        .replace("{slo_of_touchpoint}", &touchpoints::slo_expression(touchpoints, &settings.metrics))
         .replace("{reopen_gap_days}", &settings.metrics.reopen_gap_days.to_string())
         .replace("{human_reached_min}", &(settings.metrics.human_reached_s / 60).to_string())
         .replace("{bucket_values}", &bucket_values())
+        .replace("{touchpoints}", &touchpoints::rows(touchpoints, &settings.metrics))
 }
 
 /// Results that a replay has written but not yet made visible; `touchstream_sink::replay` says how they become so. PREWHERE comes before

@@ -5,12 +5,14 @@
 //! twice (so a crash in between does no harm), and a numbered file that was changed after it ran is refused by name.
 
 mod files;
+mod touchpoints;
 
 use std::collections::HashMap;
 
 use clickhouse::Client;
 use sha2::{Digest as _, Sha256};
 use touchstream_runtime::settings::Settings;
+use touchstream_runtime::touchpoints::{Touchpoints, TouchpointsError};
 
 use crate::client;
 use files::{FILES, SqlFile};
@@ -21,6 +23,9 @@ pub enum MigrateError {
     /// The database's name cannot stand in SQL as it is.
     #[error("failed to use clickhouse.database = {0:?}: expected letters, digits and underscores")]
     Database(String),
+    /// The touchpoints file cannot be used.
+    #[error(transparent)]
+    Touchpoints(#[from] TouchpointsError),
     /// The client could not be made.
     #[error("{0}")]
     Client(String),
@@ -56,6 +61,7 @@ pub async fn migrate(settings: &Settings, dry_run: bool) -> Result<Vec<String>, 
     if database.is_empty() || !database.chars().all(is_word) {
         return Err(MigrateError::Database(database.clone()));
     }
+    let touchpoints = Touchpoints::load(&settings.processor.touchpoints_file)?;
     let client =
         client::client(&settings.clickhouse).map_err(|error| MigrateError::Client(error.to_string()))?;
     if !dry_run {
@@ -64,7 +70,7 @@ pub async fn migrate(settings: &Settings, dry_run: bool) -> Result<Vec<String>, 
     let applied = applied(&client, database).await?;
     let mut pending = Vec::new();
     for file in FILES {
-        let rendered = files::render(file, settings);
+        let rendered = files::render(file, settings, &touchpoints);
         let checksum = checksum(if file.once { file.template } else { &rendered });
         match applied.get(file.name) {
             Some(known) if *known == checksum => {}
