@@ -216,6 +216,7 @@ impl Case<'_> {
         let status = match lag {
             Some(lag) if lag <= (self.disorder_ms + BEHIND_MS).min(usual) => Status::Ok,
             Some(lag) if lag <= usual || moves => Status::Warning,
+            None if last.is_none() && group.owner(place).is_some() => Status::Warning,
             _ => Status::Problem,
         };
         let held = match lag {
@@ -269,6 +270,10 @@ impl Case<'_> {
             return (why, advice);
         }
         match silence {
+            None if watermark.is_none() => (
+                format!("{from} yet; after {idle} of silence it follows the clock"),
+                "wait: the processor has just begun to read it".to_owned(),
+            ),
             Some(silence) if silence < self.idle_after_ms => (
                 format!("silent for {}; {from}; after {idle} of silence it follows the clock", span(silence)),
                 "nothing, if that source is quiet by nature: lower processor.idle_after_s to wait less for silent partitions".to_owned(),

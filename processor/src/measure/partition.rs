@@ -22,7 +22,7 @@ use super::emit::{AnswerState, ConversationState, Emitter, FamilyOutput, Sending
 use super::feedback::{Feedback, FeedbackRules};
 use super::further::FurtherContext as _;
 use super::journeys::Journeys;
-use super::refuse::{Refusal, impossible_time};
+use super::refuse::{Refusal, impossible_time, wrong_family};
 use super::watermark::PartitionWatermark;
 use crate::cells::{Cell, Counts};
 use crate::metrics::Metrics;
@@ -112,6 +112,7 @@ struct Envelope<'a> {
     time: EventTime,
     received_at: EventTime,
     traffic: &'a str,
+    event_type: &'a str,
 }
 
 macro_rules! key_of {
@@ -129,6 +130,7 @@ macro_rules! envelope {
             time: $event.time,
             received_at: $event.received_at,
             traffic: $event.traffic,
+            event_type: $event.event_type,
         }
     };
 }
@@ -283,7 +285,8 @@ impl RawPartition {
         let key = EventKey::new(event.tenant, event.source, event.id);
         // Also a refused record is one that later copies repeat, by the rule that the sink follows, too.
         let is_duplicate = self.duplicates.is_duplicate(key, record.offset, record.appended_at);
-        let refusal = impossible_time(event.time, event.received_at, record.appended_at);
+        let refusal = impossible_time(event.time, event.received_at, record.appended_at)
+            .or_else(|| wrong_family(event.event_type, self.family));
         if refusal.is_some() {
             return refusal;
         }

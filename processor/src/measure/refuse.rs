@@ -6,6 +6,7 @@ use std::fmt;
 use touchstream_runtime::kafka::MAX_MESSAGE_BYTES;
 use touchstream_schemas::avro;
 use touchstream_schemas::codec::{Encoder, Framing};
+use touchstream_schemas::event::Family;
 use touchstream_schemas::registry::SchemaRegistry;
 use touchstream_schemas::rejected::{Rejected, header};
 use touchstream_schemas::time::{EventTime, Millis};
@@ -48,6 +49,15 @@ pub(super) fn impossible_time(
             "failed to count an event of {} ms, received at {} ms and appended at {} ms since 1970: its times cannot be true",
             time.0, received_at.0, appended_at.0
         ),
+    })
+}
+
+/// Judges an event's type: fields of another family's record have the same names here and there, so it may pass for one of ours.
+pub(super) fn wrong_family(event_type: &str, family: Family) -> Option<Refusal> {
+    let is_ours = event_type.strip_prefix(family.name()).is_some_and(|rest| rest.starts_with('.'));
+    (!is_ours).then(|| Refusal {
+        reason: "wrong_family",
+        detail: format!("failed to count an event of type {event_type:?} among those of {}", family.name()),
     })
 }
 
