@@ -99,9 +99,13 @@ pub fn consumer(
     Ok(config)
 }
 
-/// A client's name that tells a person which process it is, as in `touchstream-measure-HOST-PID`.
+/// A client's name that tells a person which process it is, as in `touchstream-measure-HOST-PID`; with an id of the instance it ends with
+/// that instead, since Kafka goes on to name a restarted static member as it was named first.
 #[must_use]
-pub fn named_client(part: &str) -> String {
+pub fn named_client(part: &str, instance_id: &str) -> String {
+    if !instance_id.is_empty() {
+        return format!("touchstream-{part}-{instance_id}");
+    }
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     format!("touchstream-{part}-{}-{}", host.trim(), std::process::id())
 }

@@ -266,7 +266,7 @@ impl<'s> Cluster<'s> {
 }
 
 fn client(settings: &KafkaSettings, group: &str, isolation: &str) -> anyhow::Result<BaseConsumer> {
-    let mut config = kafka::consumer(settings, &kafka::named_client("doctor"), group)?;
+    let mut config = kafka::consumer(settings, &kafka::named_client("doctor", ""), group)?;
     config.set("isolation.level", isolation);
     Ok(config.create()?)
 }

@@ -148,7 +148,7 @@ impl Case<'_> {
             Some(owner) => {
                 let why = format!("{} on {} owns it and commits nothing", owner.client, owner.host);
                 let advice = format!(
-                    "look at /readyz and the log of that {service} (the name ends with its process id). If it is stopped or stuck, end \
+                    "look at /readyz and the log of that {service} (its name ends with the instance_id or the process id). If it is stopped or stuck, end \
                      or continue it: {} later others take over",
                     span(self.session_timeout_ms)
                 );

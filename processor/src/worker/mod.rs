@@ -111,7 +111,7 @@ impl Worker {
             Transaction::connect(&self.settings, &format!("{}-{name}-{instance}", processor.group))?;
 
         let group = format!("{}-{name}", processor.group);
-        let mut config = kafka::consumer(&self.settings.kafka, &kafka::named_client(name), &group)?;
+        let mut config = kafka::consumer(&self.settings.kafka, &kafka::named_client(name, &processor.instance_id), &group)?;
         if !processor.instance_id.is_empty() {
             config.set("group.instance.id", format!("{name}-{instance}"));
         }
