@@ -55,7 +55,7 @@ hostile: ## Every attack at once on ingest: memory flat, an honest client's p99 
 	HOSTILE_STRICT=1 $(CARGO) test --release --locked -p touchstream-ingest --test http attacks_cost -- --nocapture
 
 bench-processor: ## The processor beside Kafka Streams and a bare loop, its state and latency: docs/results/2026-11-22-processor-speed.md
-	$(CARGO) bench --locked --bench processor
+	BENCH_PAGE=$(CURDIR)/docs/results/2026-11-22-processor-speed.md $(CARGO) bench --locked --bench processor
 
 bench-ingest: build ## How fast ingest is, beside a bare handler, in 5 minutes: docs/results/2026-11-22-ingest-speed.md
 	@command -v wrk >/dev/null || apt-get install -y -q --no-install-recommends wrk

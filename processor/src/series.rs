@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashSet;
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::sync::Arc;
 
 use touchstream_schemas::keys;
@@ -42,6 +43,45 @@ pub struct SeriesKey {
     pub dimensions: Dimensions,
     /// The further dimension it is split by, if it is.
     pub further: Option<Further>,
+}
+
+/// The eight parts of a series, borrowed, in the order of [`SeriesKey`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SeriesRef<'a>(pub(crate) [&'a str; 8]);
+
+impl<'a> SeriesRef<'a> {
+    /// The series of a metric and detail at one touchpoint, channel and device, given in this order.
+    #[must_use]
+    pub fn new(
+        tenant: &'a str,
+        metric: &'a str,
+        detail: &'a str,
+        [touchpoint, channel, device]: [&'a str; 3],
+    ) -> SeriesRef<'a> {
+        SeriesRef([tenant, metric, detail, touchpoint, channel, device, "", ""])
+    }
+
+    /// The same, of one value of a further dimension.
+    #[must_use]
+    pub(crate) fn split_by(self, dimension: &'a str, value: &'a str) -> SeriesRef<'a> {
+        let [tenant, metric, detail, touchpoint, channel, device, ..] = self.0;
+        SeriesRef([tenant, metric, detail, touchpoint, channel, device, dimension, value])
+    }
+
+    /// A quick hash, the same for the same series as long as the process lives.
+    pub(crate) fn hash(self) -> u64 {
+        let mut hasher = Quick::default().build_hasher();
+        self.0.into_iter().for_each(|part| hasher.write(part.as_bytes()));
+        hasher.finish()
+    }
+
+    /// The series with texts of its own.
+    #[must_use]
+    pub fn to_key(self) -> SeriesKey {
+        let [tenant, metric, detail, touchpoint, channel, device, dimension, value] = self.0;
+        let key = SeriesKey::new(tenant, metric, detail, [touchpoint, channel, device]);
+        if dimension.is_empty() { key } else { key.split_by(dimension, value) }
+    }
 }
 
 /// Texts that a thread remembers, at most; beyond it forgets all and begins anew.
@@ -86,6 +126,14 @@ impl SeriesKey {
             dimensions: Dimensions { touchpoint, channel, device },
             further: None,
         }
+    }
+
+    /// The same, borrowed.
+    #[must_use]
+    pub fn view(&self) -> SeriesRef<'_> {
+        let Dimensions { touchpoint, channel, device } = &self.dimensions;
+        let (dimension, value) = self.further();
+        SeriesRef([&self.tenant, &self.metric, &self.detail, touchpoint, channel, device, dimension, value])
     }
 
     /// The same, of one value of a further dimension.

@@ -161,6 +161,13 @@ pub trait Stage: Send + fmt::Debug {
     }
     /// Kafka confirmed at `now` that the partition has no further record.
     fn reached_end(&mut self, partition: &InputPartition, now: EventTime);
+    /// Called now and then before the stage settles: sends what is ready, so that less is left to be sent then.
+    ///
+    /// # Errors
+    /// When an output cannot be sent.
+    fn flush(&mut self, _output: &mut dyn Output) -> Result<(), StageError> {
+        Ok(())
+    }
     /// Called before every commit, and at least every transaction interval: sends what is due.
     ///
     /// # Errors

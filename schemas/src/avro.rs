@@ -66,17 +66,13 @@ schemas! {
     /// Facts about conversation cycles.
     CONVERSATION_FACT = "conversation_fact";
     /// Facts about answers.
-    ANSWER_FACT = "answer_fact";
+    ANSWER_FACTS = "answer_facts";
     /// Contacts, for net containment.
     CONTACT_FACT = "contact_fact";
     /// State of a customer.
     CUSTOMER_STATE = "customer_state";
-    /// State of a checkout key.
-    CHECKOUT_STATE = "checkout_state";
-    /// State of a conversation.
-    CONVERSATION_STATE = "conversation_state";
-    /// State of a submission.
-    ANSWER_STATE = "answer_state";
+    /// States of journeys: a segment of a changelog.
+    JOURNEYS = "journeys";
     /// Deltas.
     PANE = "pane";
     /// Watermarks.

@@ -111,6 +111,14 @@ pub enum DecodeError {
         /// What the decoder says.
         source: serde_avro_fast::de::DeError,
     },
+    /// The body is packed in a way that this release does not know.
+    #[error("failed to decode a {schema} record: its states are of format {format}, which is not known here")]
+    Format {
+        /// Name of the writer schema.
+        schema: &'static str,
+        /// The format.
+        format: i32,
+    },
     /// Bytes remain after the record.
     #[error("failed to decode a {schema} record: bytes follow it")]
     TrailingBytes {
@@ -128,6 +136,7 @@ impl DecodeError {
             DecodeError::UnknownSchema { .. } => "unknown_schema",
             DecodeError::Registry(_) => "registry",
             DecodeError::Body { .. } => "body",
+            DecodeError::Format { .. } => "format",
             DecodeError::TrailingBytes { .. } => "trailing_bytes",
         }
     }

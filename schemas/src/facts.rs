@@ -140,15 +140,15 @@ pub struct ContactFact {
 
 /// A further dimension and the value that an event has in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "documented in schemas/avro/answer_fact.avsc")]
+#[expect(missing_docs, reason = "documented in schemas/avro/answer_facts.avsc")]
 pub struct FurtherValue {
     pub dimension: String,
     pub value: String,
 }
 
-/// That a submission was shown, and whether it was answered (`schemas/avro/answer_state.avsc`). It goes to no topic of its own.
+/// That a submission was shown, and whether it was answered. It goes to no topic of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "documented in schemas/avro/answer_state.avsc")]
+#[expect(missing_docs, reason = "as those of an answer")]
 pub struct ShownFact {
     pub tenant: String,
     pub id: String,
@@ -162,7 +162,7 @@ pub struct ShownFact {
     pub revision: i64,
 }
 
-/// One answer to a survey question, newest state (`schemas/avro/answer_fact.avsc`).
+/// One answer to a survey question, newest state (`schemas/avro/answer_facts.avsc`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(
     missing_docs,
@@ -193,4 +193,105 @@ pub struct AnswerFact {
     pub further: Vec<FurtherValue>,
     pub is_deleted: bool,
     pub revision: i64,
+}
+
+/// Answers that changed together: a record of the answers' topic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnswerFacts {
+    /// Newest states.
+    pub facts: Vec<AnswerFact>,
+}
+
+/// An [`AnswerFact`] whose texts lie elsewhere: field by field the same.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[expect(missing_docs, reason = "documented in schemas/avro/answer_facts.avsc")]
+pub struct AnswerView<'a> {
+    pub tenant: &'a str,
+    pub submission_id: &'a str,
+    pub question: &'a str,
+    pub source: &'a str,
+    pub id: &'a str,
+    pub touchpoint: &'a str,
+    pub channel: &'a str,
+    pub device: &'a str,
+    pub time: EventTime,
+    pub survey_id: Option<&'a str>,
+    pub metric: &'a str,
+    pub score: Option<i32>,
+    pub scale_min: Option<i32>,
+    pub scale_max: Option<i32>,
+    pub choice: Option<&'a str>,
+    pub driver: Option<&'a str>,
+    pub respondent: &'a str,
+    pub text: Option<&'a str>,
+    pub customer_id: Option<&'a str>,
+    pub is_counted: bool,
+    pub further: &'a [FurtherValue],
+    pub is_deleted: bool,
+    pub revision: i64,
+}
+
+impl AnswerFact {
+    /// The same, borrowed.
+    #[must_use]
+    pub fn view(&self) -> AnswerView<'_> {
+        AnswerView {
+            tenant: &self.tenant,
+            submission_id: &self.submission_id,
+            question: &self.question,
+            source: &self.source,
+            id: &self.id,
+            touchpoint: &self.touchpoint,
+            channel: &self.channel,
+            device: &self.device,
+            time: self.time,
+            survey_id: self.survey_id.as_deref(),
+            metric: &self.metric,
+            score: self.score,
+            scale_min: self.scale_min,
+            scale_max: self.scale_max,
+            choice: self.choice.as_deref(),
+            driver: self.driver.as_deref(),
+            respondent: &self.respondent,
+            text: self.text.as_deref(),
+            customer_id: self.customer_id.as_deref(),
+            is_counted: self.is_counted,
+            further: &self.further,
+            is_deleted: self.is_deleted,
+            revision: self.revision,
+        }
+    }
+}
+
+impl AnswerView<'_> {
+    /// The same, with texts of its own.
+    #[must_use]
+    pub fn to_fact(&self) -> AnswerFact {
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        AnswerFact {
+            tenant: self.tenant.to_owned(),
+            submission_id: self.submission_id.to_owned(),
+            question: self.question.to_owned(),
+            source: self.source.to_owned(),
+            id: self.id.to_owned(),
+            touchpoint: self.touchpoint.to_owned(),
+            channel: self.channel.to_owned(),
+            device: self.device.to_owned(),
+            time: self.time,
+            survey_id: owned(self.survey_id),
+            metric: self.metric.to_owned(),
+            score: self.score,
+            scale_min: self.scale_min,
+            scale_max: self.scale_max,
+            choice: owned(self.choice),
+            driver: owned(self.driver),
+            respondent: self.respondent.to_owned(),
+            text: owned(self.text),
+            customer_id: owned(self.customer_id),
+            is_counted: self.is_counted,
+            further: self.further.to_vec(),
+            is_deleted: self.is_deleted,
+            revision: self.revision,
+        }
+    }
 }

@@ -9,6 +9,7 @@
 //! doc on every field.
 
 pub mod avro;
+pub mod batch;
 pub mod codec;
 pub mod compatibility;
 pub mod duplicates;

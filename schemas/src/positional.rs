@@ -2,6 +2,8 @@
 //!
 //! It only ever says what the general decoder would say: whatever it does not read at once is left to that one, with its errors.
 
+pub mod write;
+
 use crate::event::StringMap;
 use crate::money::Money;
 use crate::time::EventTime;

@@ -11,7 +11,7 @@ use serde::Serialize;
 use touchstream_runtime::kafka;
 use touchstream_schemas::avro::{self, AvroSchema};
 use touchstream_schemas::codec::{Encoder, Framing};
-use touchstream_schemas::facts::{AnswerFact, CheckoutFact, ConversationFact};
+use touchstream_schemas::facts::{AnswerFact, AnswerFacts, CheckoutFact, ConversationFact};
 use touchstream_schemas::minutes::Minute;
 use touchstream_schemas::quality::Quality;
 use touchstream_schemas::time::{EventTime, Millis};
@@ -150,7 +150,7 @@ fn facts(topics: &Topics, time: EventTime) {
         "time":{time},"metric":"nps","score":9,"respondent":"customer","is_counted":true,"is_deleted":false,"revision":1}}"#
     );
     let fact: AnswerFact = serde_json::from_str(&json).expect("valid JSON");
-    topics.send("cx.answers", &avro::ANSWER_FACT, &fact);
+    topics.send("cx.answers", &avro::ANSWER_FACTS, &AnswerFacts { facts: vec![fact] });
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,18 +4,22 @@
 //! would be refused again after every return to the last commit. Panes add up, so pieces are panes like any other.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
+use touchstream_schemas::duplicates::TakeHash;
 use touchstream_schemas::facts::FurtherValue;
 use touchstream_schemas::panes::{CheckoutCounts, NowCount, Pane};
 use touchstream_schemas::time::EventTime;
 
 use crate::cells::{Cell, Counts, NO_POSITION, StepKey};
-use crate::hash::Quick;
-use crate::series::SeriesKey;
+use crate::series::{SeriesKey, SeriesRef};
 
 /// Steps, reasons, or things that are open now in one record, at most: a name is some hundred bytes at most, a record of Kafka 8 MiB.
 const MOST_ENTRIES: usize = 1_000;
+
+/// Names of what is open at a step that are looked through before one is copied.
+const OPEN_TRIED: usize = 8;
 
 /// Adds a fact's numbers or takes them back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,17 +38,16 @@ struct SeriesDelta {
 
 /// Changes that no pane carries yet.
 #[derive(Debug, Default)]
-pub struct Deltas(HashMap<SeriesKey, SeriesDelta, Quick>);
+pub struct Deltas {
+    series: Vec<(SeriesKey, SeriesDelta)>,
+    /// Places in `series` by hash; a hash that another series has is followed by the next.
+    places: HashMap<u64, usize, BuildHasherDefault<TakeHash>>,
+}
 
 impl Deltas {
     /// `counts` happened, or did not happen after all, at `time`.
     pub fn count(&mut self, series: &SeriesKey, time: EventTime, counts: Counts, sign: Sign) {
-        let cell = Cell::new(counts);
-        let sum = self.series(series).minutes.entry(time.minute()).or_insert_with(|| cell.zero_like());
-        match sign {
-            Sign::Plus => sum.add(&cell),
-            Sign::Minus => sum.subtract(&cell),
-        }
+        self.count_at(series.view(), time, Cell::new(counts), sign);
     }
 
     /// The same, and once more for the value of each further dimension.
@@ -56,38 +59,72 @@ impl Deltas {
         counts: Counts,
         sign: Sign,
     ) {
+        self.count_in(series.view(), further, time, counts, sign);
+    }
+
+    /// The same, of a series whose texts lie elsewhere.
+    pub(crate) fn count_in(
+        &mut self,
+        series: SeriesRef<'_>,
+        further: &[FurtherValue],
+        time: EventTime,
+        counts: Counts,
+        sign: Sign,
+    ) {
         for FurtherValue { dimension, value } in further {
-            self.count(&series.split_by(dimension, value), time, counts.clone(), sign);
+            self.count_at(series.split_by(dimension, value), time, Cell::new(counts.clone()), sign);
         }
-        self.count(series, time, counts, sign);
+        self.count_at(series, time, Cell::new(counts), sign);
+    }
+
+    fn count_at(&mut self, series: SeriesRef<'_>, time: EventTime, cell: Cell, sign: Sign) {
+        let minutes = &mut self.series(series).minutes;
+        let sum = minutes.entry(time.minute()).or_insert_with(|| cell.zero_like());
+        match sign {
+            Sign::Plus => sum.add(&cell),
+            Sign::Minus => sum.subtract(&cell),
+        }
     }
 
     /// Something opened, or is no longer open; `position` is the step's.
     pub fn open(&mut self, series: &SeriesKey, name: &Arc<str>, position: Option<i32>, sign: Sign) {
-        let key = (position.unwrap_or(NO_POSITION), name.clone());
-        let change = self.series(series).now.entry(key).or_insert(0);
-        *change += if sign == Sign::Plus { 1 } else { -1 };
+        self.open_in(series.view(), &[], name, position, sign);
     }
 
-    /// The same, and once more for the value of each further dimension.
-    pub fn open_by(
+    /// The same, and once more for the value of each further dimension; texts lie elsewhere.
+    pub(crate) fn open_in(
         &mut self,
-        series: &SeriesKey,
+        series: SeriesRef<'_>,
         further: &[FurtherValue],
-        name: &Arc<str>,
+        name: &str,
         position: Option<i32>,
         sign: Sign,
     ) {
         for FurtherValue { dimension, value } in further {
-            self.open(&series.split_by(dimension, value), name, position, sign);
+            self.open_at(series.split_by(dimension, value), name, position, sign);
         }
-        self.open(series, name, position, sign);
+        self.open_at(series, name, position, sign);
+    }
+
+    fn open_at(&mut self, series: SeriesRef<'_>, name: &str, position: Option<i32>, sign: Sign) {
+        let position = position.unwrap_or(NO_POSITION);
+        let change = if sign == Sign::Plus { 1 } else { -1 };
+        let now = &mut self.series(series).now;
+        // Few names are open in a series, so they are tried one by one before a name is copied.
+        let known = now.range_mut((position, Arc::from(""))..).take(OPEN_TRIED);
+        for ((known_position, known), count) in known {
+            if *known_position == position && **known == *name {
+                *count += change;
+                return;
+            }
+        }
+        *now.entry((position, name.into())).or_insert(0) += change;
     }
 
     /// Whether nothing changed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.series.is_empty()
     }
 
     /// Hands out every change that did not cancel out, as panes, and forgets it. The minute is `None` for a change of what is open now.
@@ -98,7 +135,8 @@ impl Deltas {
         &mut self,
         mut emit: impl FnMut(&SeriesKey, &Pane<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        for (series, mut delta) in self.0.drain() {
+        self.places.clear();
+        for (series, mut delta) in self.series.drain(..) {
             let mut pane = Pane {
                 tenant: &series.tenant,
                 metric: &series.metric,
@@ -166,11 +204,20 @@ impl Deltas {
         Ok(())
     }
 
-    fn series(&mut self, series: &SeriesKey) -> &mut SeriesDelta {
-        if !self.0.contains_key(series) {
-            self.0.insert(series.clone(), SeriesDelta::default());
-        }
-        self.0.get_mut(series).expect("it was inserted a line ago")
+    fn series(&mut self, series: SeriesRef<'_>) -> &mut SeriesDelta {
+        let mut hash = series.hash();
+        let place = loop {
+            match self.places.get(&hash) {
+                Some(place) if self.series[*place].0.view() == series => break *place,
+                Some(_) => hash = hash.wrapping_add(1),
+                None => {
+                    self.places.insert(hash, self.series.len());
+                    self.series.push((series.to_key(), SeriesDelta::default()));
+                    break self.series.len() - 1;
+                }
+            }
+        };
+        &mut self.series[place].1
     }
 }
 

@@ -1,20 +1,21 @@
-//! Sends what measuring found: facts, changelog records, panes and watermarks, each encoded once.
+//! Sends what measuring found: facts, segments of the changelog, panes and watermarks, each encoded once.
 
 use std::fmt;
 
 use touchstream_schemas::avro;
+use touchstream_schemas::batch::AnswerBatch;
 use touchstream_schemas::codec::{Encoder, Framing};
-use touchstream_schemas::facts::{AnswerFact, CheckoutFact, ContactFact, ConversationFact, ShownFact};
+use touchstream_schemas::facts::{AnswerView, CheckoutFact};
 use touchstream_schemas::keys;
 use touchstream_schemas::panes::Watermark;
 use touchstream_schemas::time::EventTime;
 use touchstream_schemas::topics::Topics;
 
 use super::checkout::CheckoutRules;
-use super::conversation::{ConversationPoint, ConversationRules, Finding};
+use super::conversation::{ConversationRules, Finding};
 use super::deltas::Deltas;
 use super::feedback::{Feedback, FeedbackRules};
-use super::journeys::{Journey, Outcome, Rules};
+use super::journeys::{Outcome, Rules, SegmentRecord};
 use crate::stage::{InputPartition, Outgoing, Output, StageError};
 
 /// Encoders and the deltas of the transaction at hand.
@@ -23,12 +24,8 @@ pub(super) struct Emitter {
     pane: Encoder,
     watermark: Encoder,
     checkout_fact: Encoder,
-    checkout_state: Encoder,
     conversation_fact: Encoder,
     contact_fact: Encoder,
-    conversation_state: Encoder,
-    answer_fact: Encoder,
-    answer_state: Encoder,
     buffer: Vec<u8>,
     topics: Topics,
     pane_partitions: i32,
@@ -48,12 +45,8 @@ impl Emitter {
             pane: encoder(&avro::PANE),
             watermark: encoder(&avro::WATERMARK),
             checkout_fact: encoder(&avro::CHECKOUT_FACT),
-            checkout_state: encoder(&avro::CHECKOUT_STATE),
             conversation_fact: encoder(&avro::CONVERSATION_FACT),
             contact_fact: encoder(&avro::CONTACT_FACT),
-            conversation_state: encoder(&avro::CONVERSATION_STATE),
-            answer_fact: encoder(&avro::ANSWER_FACT),
-            answer_state: encoder(&avro::ANSWER_STATE),
             buffer: Vec::new(),
             topics,
             pane_partitions,
@@ -94,17 +87,73 @@ impl Emitter {
     }
 }
 
-/// What a family sends: its facts under their keys, its journeys to its changelog.
-pub(super) trait FamilyOutput: Rules {
+/// Answers of one raw partition on their way: many share a record, as each is small and there are as many as events.
+#[derive(Debug, Default)]
+pub(crate) struct Answers {
+    batch: AnswerBatch,
+    full: Vec<Vec<u8>>,
+    spare: Vec<Vec<u8>>,
+}
+
+/// A record of answers ends when it has grown beyond this.
+const ANSWERS_BYTES: usize = 64 << 10;
+/// Buffers that are kept for later records.
+const SPARE_BUFFERS: usize = 64;
+
+impl Answers {
+    /// Adds one.
+    pub(super) fn add(&mut self, answer: &AnswerView<'_>) {
+        if self.batch.add(answer) >= ANSWERS_BYTES {
+            self.end();
+        }
+    }
+
+    fn end(&mut self) {
+        let buffer = self.spare.pop().unwrap_or_default();
+        self.full.extend(self.batch.exchange(buffer));
+    }
+
+    /// Sends all of them.
+    pub(super) fn send_all(
+        &mut self,
+        topics: &Topics,
+        partition: i32,
+        output: &mut dyn Output,
+    ) -> Result<(), StageError> {
+        self.end();
+        self.send_full(topics, partition, output)
+    }
+
+    /// Sends full records, those of each raw partition to the partition of the same number: readers go by revision, not by order.
+    pub(super) fn send_full(
+        &mut self,
+        topics: &Topics,
+        partition: i32,
+        output: &mut dyn Output,
+    ) -> Result<(), StageError> {
+        if self.full.is_empty() {
+            return Ok(());
+        }
+        let topic = topics.answers();
+        for record in self.full.drain(..) {
+            let (partition, value) = (Some(partition), Some(record.as_slice()));
+            output.send(Outgoing { topic: &topic, partition, key: b"", value })?;
+            if self.spare.len() < SPARE_BUFFERS {
+                self.spare.push(record);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a family sends: its facts under their keys.
+pub(crate) trait FamilyOutput: Rules {
+    /// Key of a fact.
     fn fact_key(fact: &Self::Fact) -> String;
     /// Where the fact goes; `None` when nobody reads it.
     fn fact_topic(topics: &Topics, fact: &Self::Fact) -> Option<String>;
-    /// Encoders of facts and of states.
-    fn encode_fact(emitter: &mut Emitter, fact: &Self::Fact) -> Result<(), StageError>;
-    fn encode_state(
-        emitter: &mut Emitter,
-        journey: &Journey<Self::Point, Self::Fact>,
-    ) -> Result<(), StageError>;
+    /// Sends a fact, or lets it travel with others.
+    fn send(sending: &mut Sending<'_>, fact: &Self::Fact) -> Result<(), StageError>;
 }
 
 impl FamilyOutput for CheckoutRules {
@@ -114,31 +163,9 @@ impl FamilyOutput for CheckoutRules {
     fn fact_topic(topics: &Topics, _fact: &CheckoutFact) -> Option<String> {
         Some(topics.checkouts())
     }
-    fn encode_fact(emitter: &mut Emitter, fact: &CheckoutFact) -> Result<(), StageError> {
-        Ok(emitter.checkout_fact.encode_into(fact, &mut emitter.buffer)?)
-    }
-    fn encode_state(
-        emitter: &mut Emitter,
-        journey: &Journey<Self::Point, CheckoutFact>,
-    ) -> Result<(), StageError> {
-        Ok(emitter.checkout_state.encode_into(journey, &mut emitter.buffer)?)
-    }
-}
-
-/// The changelog keeps cycles and contacts apart.
-#[derive(serde::Serialize, serde::Deserialize)]
-pub(super) struct ConversationState<Points, Cycle, Contact> {
-    points: Points,
-    facts: Vec<Cycle>,
-    contacts: Vec<Contact>,
-    revision: i64,
-}
-
-impl ConversationState<Vec<ConversationPoint>, ConversationFact, ContactFact> {
-    pub(super) fn into_journey(self) -> Journey<ConversationPoint, Finding> {
-        let cycles = self.facts.into_iter().map(Finding::Cycle);
-        let facts = cycles.chain(self.contacts.into_iter().map(Finding::Contact)).collect();
-        Journey { points: self.points, facts, revision: self.revision }
+    fn send(sending: &mut Sending<'_>, fact: &CheckoutFact) -> Result<(), StageError> {
+        sending.emitter.checkout_fact.encode_into(fact, &mut sending.emitter.buffer)?;
+        sending.send::<Self>(fact)
     }
 }
 
@@ -161,48 +188,13 @@ impl FamilyOutput for ConversationRules {
             Finding::Contact(fact) => fact.customer_id.is_some().then(|| topics.contacts()),
         }
     }
-    fn encode_fact(emitter: &mut Emitter, fact: &Finding) -> Result<(), StageError> {
+    fn send(sending: &mut Sending<'_>, fact: &Finding) -> Result<(), StageError> {
+        let Emitter { conversation_fact, contact_fact, buffer, .. } = &mut *sending.emitter;
         match fact {
-            Finding::Cycle(fact) => emitter.conversation_fact.encode_into(fact, &mut emitter.buffer)?,
-            Finding::Contact(fact) => emitter.contact_fact.encode_into(fact, &mut emitter.buffer)?,
+            Finding::Cycle(fact) => conversation_fact.encode_into(fact, buffer)?,
+            Finding::Contact(fact) => contact_fact.encode_into(fact, buffer)?,
         }
-        Ok(())
-    }
-    fn encode_state(
-        emitter: &mut Emitter,
-        journey: &Journey<ConversationPoint, Finding>,
-    ) -> Result<(), StageError> {
-        let mut state = ConversationState {
-            points: &journey.points,
-            facts: Vec::new(),
-            contacts: Vec::new(),
-            revision: journey.revision,
-        };
-        for fact in &journey.facts {
-            match fact {
-                Finding::Cycle(fact) => state.facts.push(fact),
-                Finding::Contact(fact) => state.contacts.push(fact),
-            }
-        }
-        Ok(emitter.conversation_state.encode_into(&state, &mut emitter.buffer)?)
-    }
-}
-
-/// The event of a submission is its fact, so its state holds the facts alone, answers and showings apart.
-#[derive(serde::Serialize, serde::Deserialize)]
-pub(super) struct AnswerState<Answer, Shown> {
-    facts: Vec<Answer>,
-    #[serde(default = "Vec::new")]
-    shown: Vec<Shown>,
-    revision: i64,
-}
-
-impl AnswerState<AnswerFact, ShownFact> {
-    pub(super) fn into_journey(self) -> Journey<Feedback, Feedback> {
-        let answers = self.facts.into_iter().map(Feedback::Answer);
-        let mut facts: Vec<Feedback> = answers.chain(self.shown.into_iter().map(Feedback::Shown)).collect();
-        facts.sort_by(|one, other| FeedbackRules::position(one).cmp(&FeedbackRules::position(other)));
-        Journey { points: facts.clone(), facts, revision: self.revision }
+        sending.send::<Self>(fact)
     }
 }
 
@@ -219,49 +211,41 @@ impl FamilyOutput for FeedbackRules {
     fn fact_topic(topics: &Topics, fact: &Feedback) -> Option<String> {
         matches!(fact, Feedback::Answer(_)).then(|| topics.answers())
     }
-    fn encode_fact(emitter: &mut Emitter, fact: &Feedback) -> Result<(), StageError> {
+    fn send(sending: &mut Sending<'_>, fact: &Feedback) -> Result<(), StageError> {
         if let Feedback::Answer(answer) = fact {
-            emitter.answer_fact.encode_into(answer, &mut emitter.buffer)?;
+            sending.answers.add(&answer.view());
         }
         Ok(())
-    }
-    fn encode_state(emitter: &mut Emitter, journey: &Journey<Feedback, Feedback>) -> Result<(), StageError> {
-        let mut state = AnswerState { facts: Vec::new(), shown: Vec::new(), revision: journey.revision };
-        for fact in &journey.facts {
-            match fact {
-                Feedback::Answer(answer) => state.facts.push(answer),
-                Feedback::Shown(shown) => state.shown.push(shown),
-            }
-        }
-        Ok(emitter.answer_state.encode_into(&state, &mut emitter.buffer)?)
     }
 }
 
 /// Sends the outcome of one partition's journeys.
-pub(super) struct Sending<'a> {
+pub(crate) struct Sending<'a> {
     pub(super) emitter: &'a mut Emitter,
+    pub(super) answers: &'a mut Answers,
     pub(super) output: &'a mut dyn Output,
     pub(super) changelog: String,
     pub(super) partition: i32,
+}
+
+impl Sending<'_> {
+    /// Sends a fact that was encoded.
+    fn send<R: FamilyOutput>(&mut self, fact: &R::Fact) -> Result<(), StageError> {
+        let Some(topic) = R::fact_topic(&self.emitter.topics, fact) else { return Ok(()) };
+        let (key, value) = (R::fact_key(fact), Some(self.emitter.buffer.as_slice()));
+        self.output.send(Outgoing { topic: &topic, partition: None, key: key.as_bytes(), value })
+    }
 }
 
 impl<R: FamilyOutput> Outcome<R> for Sending<'_> {
     type Error = StageError;
 
     fn fact(&mut self, fact: &R::Fact) -> Result<(), StageError> {
-        let Some(topic) = R::fact_topic(&self.emitter.topics, fact) else { return Ok(()) };
-        R::encode_fact(self.emitter, fact)?;
-        let key = R::fact_key(fact);
-        let value = Some(self.emitter.buffer.as_slice());
-        self.output.send(Outgoing { topic: &topic, partition: None, key: key.as_bytes(), value })
+        R::send(self, fact)
     }
 
-    fn state(&mut self, key: &str, journey: Option<&Journey<R::Point, R::Fact>>) -> Result<(), StageError> {
-        if let Some(journey) = journey {
-            R::encode_state(self.emitter, journey)?;
-        }
-        let value = journey.map(|_| self.emitter.buffer.as_slice());
-        let (topic, partition) = (self.changelog.as_str(), Some(self.partition));
+    fn segment(&mut self, (number, value): SegmentRecord<'_>) -> Result<(), StageError> {
+        let (topic, partition, key) = (self.changelog.as_str(), Some(self.partition), number.to_string());
         self.output.send(Outgoing { topic, partition, key: key.as_bytes(), value })
     }
 }

@@ -2,12 +2,13 @@
 //! in `docs/metric-definitions.md`.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use serde::Serialize;
 use touchstream_runtime::settings::MetricSettings;
 use touchstream_runtime::touchpoints::Touchpoints;
 use touchstream_schemas::event::FeedbackEvent;
-use touchstream_schemas::facts::{AnswerFact, ShownFact};
+use touchstream_schemas::facts::{AnswerFact, AnswerView, FurtherValue, ShownFact};
 use touchstream_schemas::keys;
 use touchstream_schemas::panes::{Scores, metric};
 use touchstream_schemas::time::{EventTime, Millis};
@@ -18,7 +19,24 @@ use super::journeys::{Evaluation, Rules};
 use super::packed::{Packer, Unpacker};
 use super::score::classed;
 use crate::cells::Counts;
-use crate::series::SeriesKey;
+use crate::series::SeriesRef;
+
+const COUNTED: u8 = 1;
+const ANSWERED: u8 = 2;
+
+/// Adds an answer's score, or takes it back.
+pub(super) fn contribute_answer(answer: &AnswerView<'_>, sign: Sign, deltas: &mut Deltas) {
+    if !answer.is_counted || answer.respondent == "employee" {
+        return;
+    }
+    let Some((metric, scale, scores)) = classed(answer) else { return };
+    let series = SeriesRef::new(answer.tenant, metric, &scale, [answer.touchpoint, answer.channel, answer.device]);
+    deltas.count_in(series, answer.further, answer.time, Counts::Scores(scores), sign);
+}
+
+fn decided(is_counted: bool, is_answered: bool) -> u8 {
+    u8::from(is_counted) * COUNTED + u8::from(is_answered) * ANSWERED
+}
 
 /// What an event of a submission is, and what is known of it: its own event and its fact.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -52,7 +70,10 @@ impl Feedback {
     #[must_use]
     pub fn of(event: &FeedbackEvent<'_>, touchpoints: &Touchpoints) -> Option<Feedback> {
         match event.event_type {
-            "feedback.answered" => answer_of(event, touchpoints).map(Feedback::Answer),
+            "feedback.answered" => {
+                let (mut question, further) = (String::new(), event.further(touchpoints));
+                answer_of(event, &mut question, &further).map(|answer| Feedback::Answer(answer.to_fact()))
+            }
             "feedback.shown" if event.submission_id.is_some() => Some(Feedback::Shown(ShownFact {
                 tenant: event.tenant.to_owned(),
                 id: event.id.to_owned(),
@@ -70,32 +91,54 @@ impl Feedback {
     }
 }
 
-fn answer_of(event: &FeedbackEvent<'_>, touchpoints: &Touchpoints) -> Option<AnswerFact> {
-    let metric = event.metric?;
-    let owned = |text: Option<&str>| text.map(str::to_owned);
-    let scene = event.scene.map(|scene| scene.to_string()).unwrap_or_default();
-    Some(AnswerFact {
-        tenant: event.tenant.to_owned(),
-        submission_id: keys::feedback(event).to_owned(),
-        question: event.question_id.map_or_else(|| format!("{metric}/{scene}"), str::to_owned),
-        source: event.source.to_owned(),
-        id: event.id.to_owned(),
-        touchpoint: event.touchpoint.to_owned(),
-        channel: event.channel.to_owned(),
-        device: event.device.to_owned(),
+/// An answer as it is packed, and its packed fact, when it is the only event of its submission.
+pub(super) fn pack_single(answer: &AnswerView<'_>) -> (impl FnOnce(&mut Packer), impl FnOnce(&mut Packer)) {
+    let point = AnswerView { is_counted: false, revision: 0, ..*answer };
+    let point = move |packer: &mut Packer| {
+        packer.put(&true);
+        packer.put(&point);
+    };
+    (point, |packer: &mut Packer| packer.put(&decided(true, false)))
+}
+
+/// The answer that an event is, if it is one; `question` and `further` are lent to it.
+pub(super) fn answer_of<'e>(
+    event: &FeedbackEvent<'e>,
+    question: &'e mut String,
+    further: &'e [FurtherValue],
+) -> Option<AnswerView<'e>> {
+    let metric = event.metric.filter(|_| event.event_type == "feedback.answered")?;
+    let question = event.question_id.unwrap_or_else(|| {
+        question.clear();
+        question.push_str(metric);
+        question.push('/');
+        if let Some(scene) = event.scene {
+            write!(question, "{scene}").expect("writing to a string never fails");
+        }
+        question
+    });
+    Some(AnswerView {
+        tenant: event.tenant,
+        submission_id: keys::feedback(event),
+        question,
+        source: event.source,
+        id: event.id,
+        touchpoint: event.touchpoint,
+        channel: event.channel,
+        device: event.device,
         time: event.time,
-        survey_id: owned(event.survey_id),
-        metric: metric.to_owned(),
+        survey_id: event.survey_id,
+        metric,
         score: event.score,
         scale_min: event.scale_min,
         scale_max: event.scale_max,
-        choice: owned(event.choice),
-        driver: owned(event.driver),
-        respondent: event.respondent.unwrap_or("customer").to_owned(),
-        text: owned(event.text),
-        customer_id: owned(event.customer_id),
+        choice: event.choice,
+        driver: event.driver,
+        respondent: event.respondent.unwrap_or("customer"),
+        text: event.text,
+        customer_id: event.customer_id,
         is_counted: false,
-        further: event.further(touchpoints),
+        further,
         is_deleted: false,
         revision: 0,
     })
@@ -159,6 +202,31 @@ impl Rules for FeedbackRules {
         if unpacker.take() { Feedback::Answer(unpacker.take()) } else { Feedback::Shown(unpacker.take()) }
     }
 
+    /// The event of a submission is its fact, but for what is decided about it.
+    fn pack_facts(facts: &[Feedback], packer: &mut Packer) {
+        for fact in facts {
+            packer.put(&match fact {
+                Feedback::Answer(answer) => decided(answer.is_counted, false),
+                Feedback::Shown(shown) => decided(shown.is_counted, shown.is_answered),
+            });
+        }
+    }
+
+    fn unpack_facts(points: &[Feedback], unpacker: &mut Unpacker<'_>) -> Vec<Feedback> {
+        let mut facts = points.to_vec();
+        for fact in &mut facts {
+            let decided: u8 = unpacker.take();
+            let is_counted = decided & COUNTED != 0;
+            match fact {
+                Feedback::Answer(answer) => answer.is_counted = is_counted,
+                Feedback::Shown(shown) => {
+                    (shown.is_counted, shown.is_answered) = (is_counted, decided & ANSWERED != 0);
+                }
+            }
+        }
+        facts
+    }
+
     fn same(one: &Feedback, other: &Feedback) -> bool {
         match (one, other) {
             (Feedback::Answer(one), Feedback::Answer(other)) => {
@@ -185,20 +253,15 @@ impl Rules for FeedbackRules {
 
     fn contribute(fact: &Feedback, sign: Sign, deltas: &mut Deltas) {
         match fact {
-            Feedback::Answer(answer) if answer.is_counted && answer.respondent != "employee" => {
-                let Some((metric, scale, scores)) = classed(answer) else { return };
-                let dimensions: [&str; 3] = [&answer.touchpoint, &answer.channel, &answer.device];
-                let series = SeriesKey::new(&answer.tenant, metric, &scale, dimensions);
-                deltas.count_by(&series, &answer.further, answer.time, Counts::Scores(scores), sign);
-            }
+            Feedback::Answer(answer) => contribute_answer(&answer.view(), sign, deltas),
             Feedback::Shown(shown) if shown.is_counted => {
                 let top = i64::from(shown.is_answered);
                 let scores = Scores { answers: 1, top, middle: 0, bottom: 1 - top };
                 let dimensions: [&str; 3] = [&shown.touchpoint, &shown.channel, &shown.device];
-                let series = SeriesKey::new(&shown.tenant, metric::RESPONSE_RATE, "", dimensions);
-                deltas.count_by(&series, &shown.further, shown.time, Counts::Scores(scores), sign);
+                let series = SeriesRef::new(&shown.tenant, metric::RESPONSE_RATE, "", dimensions);
+                deltas.count_in(series, &shown.further, shown.time, Counts::Scores(scores), sign);
             }
-            Feedback::Answer(_) | Feedback::Shown(_) => {}
+            Feedback::Shown(_) => {}
         }
     }
 

@@ -5,9 +5,10 @@
 //! numbers as deltas.
 //!
 //! A journey that rests is its packed events and nothing else: the facts that were sent out last are those that its events make
-//! at the watermark up to which timers were served. Where a release or configuration made other facts (the changelog tells), they
+//! at the watermark up to which timers were served. Where a release or configuration made other facts (the [changelog](segments) tells), they
 //! are kept, so that the numbers that are taken back are exactly the numbers that were added.
 
+mod segments;
 mod shelf;
 
 use std::collections::{BTreeMap, HashMap};
@@ -19,7 +20,11 @@ use touchstream_schemas::time::{EventTime, Millis};
 
 use super::deltas::{Deltas, Sign};
 use super::packed::{Packer, Unpacker};
+use segments::{Restored, Segments, State};
 use shelf::{Place, Shelf};
+
+pub use segments::SegmentRecord;
+pub(crate) use segments::{journey_of, read as read_segment, segment_of, states_of};
 
 /// Events that one journey counts, at most. An honest one has a few dozen; without a bound one key could fill the memory and make a
 /// changelog record that Kafka refuses. Which events are left out depends on their arrival; they are counted, and in their raw table.
@@ -56,6 +61,10 @@ pub trait Rules: Debug {
     fn pack(point: &Self::Point, packer: &mut Packer);
     /// Unpacks one point.
     fn unpack(unpacker: &mut Unpacker<'_>) -> Self::Point;
+    /// Packs facts behind their points; their revisions need not be kept.
+    fn pack_facts(facts: &[Self::Fact], packer: &mut Packer);
+    /// Unpacks the facts of points.
+    fn unpack_facts(points: &[Self::Point], unpacker: &mut Unpacker<'_>) -> Vec<Self::Fact>;
 }
 
 /// Facts, and when they may change without a further event.
@@ -76,25 +85,14 @@ impl<Fact> Evaluation<Fact> {
     }
 }
 
-/// State of one journey: what is kept in memory and in the changelog.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Journey<Point, Fact> {
-    /// Events in order.
-    pub points: Vec<Point>,
-    /// Facts as last sent out.
-    pub facts: Vec<Fact>,
-    /// Highest revision given to a fact of this journey.
-    pub revision: i64,
-}
-
 /// What a change of journeys leads to; the caller encodes and sends it.
 pub trait Outcome<R: Rules> {
     /// Error of sending.
     type Error;
     /// A fact's newest state.
     fn fact(&mut self, fact: &R::Fact) -> Result<(), Self::Error>;
-    /// A journey's newest state for the changelog; `None` when it is forgotten.
-    fn state(&mut self, key: &str, journey: Option<&Journey<R::Point, R::Fact>>) -> Result<(), Self::Error>;
+    /// States for the changelog.
+    fn segment(&mut self, segment: SegmentRecord<'_>) -> Result<(), Self::Error>;
 }
 
 /// A journey while it changes.
@@ -119,6 +117,9 @@ pub struct Journeys<R: Rules> {
     /// Every timer up to here was served.
     served: EventTime,
     packer: Packer,
+    /// How many of the packed bytes are points; facts follow.
+    packed_points: usize,
+    segments: Segments,
     /// Repeated transactions found (or found not to be any) since last asked, by tenant.
     repeated_transactions: BTreeMap<String, i64>,
 }
@@ -135,6 +136,8 @@ impl<R: Rules> Journeys<R> {
             unlike: HashMap::new(),
             served,
             packer: Packer::default(),
+            packed_points: 0,
+            segments: Segments::default(),
             repeated_transactions: BTreeMap::new(),
         }
     }
@@ -151,32 +154,100 @@ impl<R: Rules> Journeys<R> {
         self.len() == 0
     }
 
+    /// Number of journeys with new events.
+    #[must_use]
+    pub fn changing(&self) -> usize {
+        self.touched.len()
+    }
+
     /// Repeated transactions found (or found not to be any) since last asked, by tenant.
     pub fn take_repeated_transactions(&mut self) -> Vec<(String, i64)> {
         std::mem::take(&mut self.repeated_transactions).into_iter().collect()
     }
 
-    /// Takes a journey back from the changelog, or forgets it.
-    pub fn restore(&mut self, key: &str, journey: Option<Journey<R::Point, R::Fact>>) {
-        let Some(journey) = journey else {
-            if let Some(place) = self.shelf.find(key) {
-                self.unlike.remove(&place);
-                self.shelf.remove(place);
+    /// Takes a segment of the changelog back; without states it was deleted. False when the bytes are no states.
+    pub fn restore(&mut self, number: u64, states: Option<&[u8]>) -> bool {
+        let Some(states) = states else {
+            // A journey whose newest state was deleted was forgotten.
+            let deleted = self.segments.restore_deleted(number);
+            for (slot, place) in deleted.iter().flat_map(|(slot, places)| places.iter().map(move |place| (slot, place))) {
+                if self.shelf.get(*place).segment == Some(*slot) {
+                    self.shelf.remove(*place);
+                }
             }
-            return;
+            return true;
         };
-        let place = self.shelf.find_or_add(key);
-        let evaluation = evaluate(&*self.rules, key, &journey.points, self.served);
-        self.shelf.get_mut(place).revision = journey.revision;
-        let due = if is_sent::<R>(&evaluation.facts, &journey.facts) {
-            self.unlike.remove(&place);
-            self.wake_at(&journey.points, evaluation.deadline)
-        } else {
-            // The first tick sends out what it makes now.
-            self.unlike.insert(place, journey.facts);
-            EventTime::MIN
-        };
-        self.put_down(place, &journey.points, due);
+        let shelf = &mut self.shelf;
+        self.segments.restore(number, states, |slot, state| {
+            let place = shelf.find_or_add(state.key);
+            let held = shelf.get_mut(place);
+            held.revision = state.revision;
+            // With its facts, until all is there: only what is newest is worth looking at.
+            held.points = state.body.into();
+            (place, held.segment.replace(slot))
+        })
+    }
+
+    /// The changelog was read to its end; false when what was read is no state.
+    pub fn restored(&mut self) -> bool {
+        for place in self.shelf.places() {
+            let held = self.shelf.get(place);
+            if held.segment.is_none() {
+                continue;
+            }
+            let Some((packed, facts)) = Restored::split(&held.points) else { return false };
+            let mut unpacker = Unpacker::new(&held.key, &held.points);
+            unpacker.skip(held.points.len() - packed.len() - facts.len());
+            let points = unpack_points::<R>(&mut unpacker, facts.len());
+            let last = points.last().map_or(EventTime::MIN, |point| R::position(point).0);
+            if last + self.keep < self.served {
+                // It was forgotten; its segment is there for others.
+                let segment = held.segment;
+                self.shelf.remove(place);
+                self.segments.supersede(segment);
+                continue;
+            }
+            let sent = R::unpack_facts(&points, &mut unpacker);
+            let packed = Box::from(packed);
+            let evaluation = evaluate(&*self.rules, &held.key, &points, self.served);
+            let due = if is_sent::<R>(&evaluation.facts, &sent) {
+                self.wake_at(&points, evaluation.deadline)
+            } else {
+                // The first tick sends out what it makes now.
+                self.unlike.insert(place, sent);
+                EventTime::MIN
+            };
+            self.shelf.get_mut(place).points = packed;
+            self.shelf.wake(place, due);
+        }
+        true
+    }
+
+    /// Holds a journey of one event whose facts are known and were sent out, unless there is a journey under this key already: the way
+    /// of nearly all submissions, without any detour. `pack` packs the event, then its facts; `at` is its time.
+    pub fn add_settled(
+        &mut self,
+        key: &str,
+        at: EventTime,
+        revision: i64,
+        pack_point: impl FnOnce(&mut Packer),
+        pack_facts: impl FnOnce(&mut Packer),
+    ) -> bool {
+        if at + self.keep < self.served {
+            return false;
+        }
+        let Some(place) = self.shelf.add(key) else { return false };
+        self.packer.begin(key);
+        pack_point(&mut self.packer);
+        let length = self.packer.bytes().len();
+        pack_facts(&mut self.packer);
+        let (points, facts) = self.packer.bytes().split_at(length);
+        let state = State { key, revision, points, facts };
+        let segment = self.segments.append(place, None, state);
+        let held = self.shelf.get_mut(place);
+        (held.points, held.revision, held.segment) = (points.into(), revision, Some(segment));
+        self.shelf.wake(place, at + self.keep + Millis(1));
+        true
     }
 
     /// Adds an event to its journey; an event with the same time and id is already there and changes nothing. False when the journey
@@ -226,7 +297,58 @@ impl<R: Rules> Journeys<R> {
             self.settle_one(place, touched, watermark, base_revision, deltas, outcome)?;
         }
         self.served = watermark;
-        Ok(())
+        self.rewrite_sparse_segments();
+        self.segments.send_all(|segment| outcome.segment(segment))
+    }
+
+    /// Sends what is ready to be sent before journeys settle.
+    ///
+    /// # Errors
+    /// The first error of `outcome`.
+    pub fn flush<O: Outcome<R>>(&mut self, outcome: &mut O) -> Result<(), O::Error> {
+        self.segments.send_ended(|segment| outcome.segment(segment))
+    }
+
+    /// Keeps the changelog within twice of what is held. What is rewritten is as much as was superseded, so no transaction does much of it.
+    fn rewrite_sparse_segments(&mut self) {
+        while let Some((slot, places)) = self.segments.to_rewrite() {
+            for place in places {
+                let held = self.shelf.get(place);
+                if held.segment != Some(slot) {
+                    continue;
+                }
+                let (key, revision) = (held.key.clone(), held.revision);
+                let mut unpacker = Unpacker::new(&key, &held.points);
+                let points = unpack_points::<R>(&mut unpacker, 0);
+                match self.unlike.get(&place) {
+                    Some(sent) => self.pack(&key, &points, &sent.clone()),
+                    None => {
+                        let facts = evaluate(&*self.rules, &key, &points, self.served).facts;
+                        self.pack(&key, &points, &facts);
+                    }
+                }
+                self.append(place, &key, revision);
+            }
+        }
+    }
+
+    /// Packs points, then facts; `self.packed_points` tells where the facts begin.
+    fn pack(&mut self, key: &str, points: &[R::Point], facts: &[R::Fact]) {
+        self.packer.begin(key);
+        for point in points {
+            R::pack(point, &mut self.packer);
+        }
+        self.packed_points = self.packer.bytes().len();
+        R::pack_facts(facts, &mut self.packer);
+    }
+
+    /// Writes what was packed last as the newest state of the journey at `place`.
+    fn append(&mut self, place: Place, key: &str, revision: i64) {
+        let (points, facts) = self.packer.bytes().split_at(self.packed_points);
+        let held = self.shelf.get_mut(place);
+        held.revision = revision;
+        let state = State { key, revision, points, facts };
+        held.segment = Some(self.segments.append(place, held.segment, state));
     }
 
     fn settle_one<O: Outcome<R>>(
@@ -249,8 +371,10 @@ impl<R: Rules> Journeys<R> {
             for fact in &sent {
                 R::contribute_now(fact, Sign::Minus, deltas);
             }
+            let segment = held.segment;
             self.shelf.remove(place);
-            return outcome.state(&key, None);
+            self.segments.supersede(segment);
+            return Ok(());
         }
         let evaluation = evaluate(&*self.rules, &key, &points, watermark);
         let change = evaluation.repeated_transactions - repeated_transactions;
@@ -284,22 +408,21 @@ impl<R: Rules> Journeys<R> {
                 is_changed = true;
             }
         }
-        self.put_down(place, &points, due);
-        if !is_changed {
-            return Ok(());
+        if is_changed {
+            // The journey knows its revision.
+            facts.iter_mut().for_each(|fact| R::stamp(fact, 0, false));
+            self.pack(&key, &points, &facts);
+            self.append(place, &key, revision);
+            self.shelf.get_mut(place).points = self.packer.bytes()[..self.packed_points].into();
         }
-        self.shelf.get_mut(place).revision = revision;
-        outcome.state(&key, Some(&Journey { points, facts, revision }))
+        self.shelf.wake(place, due);
+        Ok(())
     }
 
     /// Unpacks a journey, and tells what was sent out of it.
     fn pick_up(&mut self, place: Place) -> Touched<R> {
         let held = self.shelf.get(place);
-        let mut points = Vec::new();
-        let mut unpacker = Unpacker::new(&held.points);
-        while unpacker.has_more() {
-            points.push(R::unpack(&mut unpacker));
-        }
+        let points = unpack_points::<R>(&mut Unpacker::new(&held.key, &held.points), 0);
         if points.is_empty() {
             return Touched { points, sent: Vec::new(), repeated_transactions: 0, has_new_events: false };
         }
@@ -310,15 +433,6 @@ impl<R: Rules> Journeys<R> {
         }
         let repeated_transactions = evaluation.repeated_transactions;
         Touched { points, sent, repeated_transactions, has_new_events: false }
-    }
-
-    fn put_down(&mut self, place: Place, points: &[R::Point], due: EventTime) {
-        self.packer.clear();
-        for point in points {
-            R::pack(point, &mut self.packer);
-        }
-        self.shelf.get_mut(place).points = self.packer.bytes().into();
-        self.shelf.wake(place, due);
     }
 
     fn wake_at(&self, points: &[R::Point], deadline: Option<EventTime>) -> EventTime {
@@ -338,6 +452,15 @@ fn is_sent<R: Rules>(made: &[R::Fact], sent: &[R::Fact]) -> bool {
                 fact == *old
             })
         })
+}
+
+/// Unpacks points until `rest` bytes are left.
+fn unpack_points<R: Rules>(unpacker: &mut Unpacker<'_>, rest: usize) -> Vec<R::Point> {
+    let mut points = Vec::new();
+    while unpacker.left() > rest {
+        points.push(R::unpack(unpacker));
+    }
+    points
 }
 
 fn split(key: &str) -> (&str, &str) {

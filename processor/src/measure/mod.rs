@@ -8,7 +8,7 @@ pub mod app;
 pub mod checkout;
 pub mod conversation;
 pub mod deltas;
-mod emit;
+pub(crate) mod emit;
 pub mod feedback;
 pub mod further;
 pub mod journeys;
@@ -109,8 +109,12 @@ impl Stage for Measure {
         }
     }
 
-    fn restored(&mut self, _partition: &InputPartition) -> Result<(), StageError> {
-        Ok(())
+    fn restored(&mut self, partition: &InputPartition) -> Result<(), StageError> {
+        let Some((_, raw)) = self.partitions.get_mut(&partition.topic, partition.partition) else {
+            return Ok(());
+        };
+        let restore = |source| StageError::Restore { partition: partition.clone(), offset: -1, source };
+        raw.restored().map_err(restore)
     }
 
     fn clear(&mut self) {
@@ -140,6 +144,13 @@ impl Stage for Measure {
         if let Some((_, raw)) = self.partitions.get_mut(&partition.topic, partition.partition) {
             raw.watermark.reached_end(now);
         }
+    }
+
+    fn flush(&mut self, output: &mut dyn Output) -> Result<(), StageError> {
+        for (partition, raw) in self.partitions.iter_mut() {
+            raw.flush(&self.shared, partition, &mut self.emitter, output)?;
+        }
+        Ok(())
     }
 
     fn settle(&mut self, now: EventTime, output: &mut dyn Output) -> Result<(), StageError> {

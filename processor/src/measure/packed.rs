@@ -1,7 +1,9 @@
-//! Points of journeys that rest, in few bytes that are quickly made: a serde format for this process's memory alone.
+//! Points and facts of journeys, in few bytes that are quickly made: a serde format for memory and for the changelog.
 //!
 //! Most of what a journey holds are texts that come again: its own ids in every event, and a handful of words in every journey. A
-//! text that came before in the same journey, or that is one of [`WORDS`], is one byte; a UUID is 17.
+//! text that came before in the same journey or its key, or that is one of [`WORDS`], is one byte; a UUID is 17.
+//!
+//! Fields stand without names: whoever changes a type that is packed, or the words, raises [`FORMAT`].
 
 mod read;
 mod write;
@@ -9,7 +11,10 @@ mod write;
 pub use read::Unpacker;
 pub use write::Packer;
 
-/// Words that most journeys hold. Only this process reads what it packed, so their order may change with any release.
+/// Version of what is packed; the changelog tells it.
+pub const FORMAT: i32 = 1;
+
+/// Words that most journeys hold.
 const WORDS: [&str; 40] = [
     "",
     "checkout.started",
@@ -63,6 +68,13 @@ const MOST_EARLIER: usize = 200;
 /// Shorter texts are not worth remembering.
 const REMEMBERED_FROM: usize = 4;
 
+/// Where the parts of a key lie that are worth remembering: the tenant, and the rest.
+fn parts_of(key: &str) -> impl Iterator<Item = (usize, usize)> {
+    let tenant = key.find(touchstream_schemas::keys::SEPARATOR).unwrap_or(0);
+    let rest = if tenant == 0 { 0 } else { tenant + 1 };
+    [(0, tenant), (rest, key.len() - rest)].into_iter().filter(|(_, length)| *length >= REMEMBERED_FROM)
+}
+
 /// What cannot be packed; a type that packs once always packs.
 #[derive(Debug, thiserror::Error)]
 #[error("failed to pack or unpack a point: {0}")]
@@ -115,14 +127,16 @@ mod tests {
                 (any::<i64>(), any::<Option<i32>>(), prop::option::of(text()), prop::collection::vec(text(), 0..90), any::<bool>()),
                 0..8,
             ),
+            key in "[ab]{0,5}\u{1f}[ab]{0,5}|[ab]{4,5}",
         ) {
             let point = |(number, small, text, words, is_public)| {
                 Point { number, small, text, words, is_public, seconds: 0.5 }
             };
             let points: Vec<Point> = parts.into_iter().map(point).collect();
             let mut packer = Packer::default();
+            packer.begin(&key);
             points.iter().for_each(|point| packer.put(point));
-            let mut unpacker = Unpacker::new(packer.bytes());
+            let mut unpacker = Unpacker::new(&key, packer.bytes());
             let mut found: Vec<Point> = Vec::new();
             while unpacker.has_more() {
                 found.push(unpacker.take());
@@ -134,10 +148,12 @@ mod tests {
     #[test]
     fn a_text_that_comes_again_is_one_byte() {
         let mut packer = Packer::default();
+        packer.begin("shop\u{1f}k-0123456789abcdef");
         packer.put(&"c-0123456789abcdef");
         let first = packer.bytes().len();
         packer.put(&"c-0123456789abcdef");
         packer.put(&"checkout.completed");
-        assert_eq!(packer.bytes().len(), first + 2);
+        packer.put(&"k-0123456789abcdef");
+        assert_eq!(packer.bytes().len(), first + 3);
     }
 }

@@ -8,6 +8,7 @@ use touchstream_schemas::avro;
 use touchstream_schemas::codec::{DecodeError, Decoder};
 use touchstream_schemas::duplicates::{DuplicateLimits, DuplicateWindow, EventKey};
 use touchstream_schemas::event::{AppEvent, ChatEvent, CheckoutEvent, Family, FeedbackEvent, HUMAN};
+use touchstream_schemas::facts::AnswerView;
 use touchstream_schemas::keys;
 use touchstream_schemas::panes::{QualityCounts, metric};
 use touchstream_schemas::registry::SchemaRegistry;
@@ -18,10 +19,10 @@ use super::app;
 use super::checkout::{CheckoutPoint, CheckoutRules};
 use super::conversation::{ANEW_AFTER, ConversationPoint, ConversationRules};
 use super::deltas::{Deltas, Sign};
-use super::emit::{AnswerState, ConversationState, Emitter, FamilyOutput, Sending};
-use super::feedback::{Feedback, FeedbackRules};
+use super::emit::{Answers, Emitter, FamilyOutput, Sending};
+use super::feedback::{self, Feedback, FeedbackRules};
 use super::further::FurtherContext as _;
-use super::journeys::Journeys;
+use super::journeys::{Journeys, read_segment};
 use super::refuse::{Refusal, impossible_time, wrong_family};
 use super::watermark::PartitionWatermark;
 use crate::cells::{Cell, Counts};
@@ -50,7 +51,7 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(settings: &Settings, touchpoints: Arc<Touchpoints>, metrics: Metrics) -> Shared {
         let mut schemas: Vec<_> = Family::ALL.into_iter().map(avro::of_family).collect();
-        schemas.extend([&avro::CHECKOUT_STATE, &avro::CONVERSATION_STATE, &avro::ANSWER_STATE]);
+        schemas.push(&avro::JOURNEYS);
         Shared {
             duplicate_limits: DuplicateLimits {
                 age: Millis(settings.metrics.duplicate_age_s * 1_000),
@@ -91,6 +92,9 @@ pub(super) struct RawPartition {
     /// Events since the last transaction.
     read: u64,
     quality: Vec<Quality>,
+    answers: Answers,
+    /// Lent to the answer at hand.
+    question: String,
 }
 
 /// What was left out or not within one minute.
@@ -100,6 +104,9 @@ struct Quality {
     minute: EventTime,
     counts: Cell,
 }
+
+/// Journeys that change within a transaction before they settle.
+const MOST_CHANGING: usize = 8_192;
 
 /// How many of the newest [`Quality`] are tried for an event.
 const QUALITY_LOOK_BACK: usize = 8;
@@ -162,6 +169,8 @@ impl RawPartition {
             last_offset: committed.map_or(0, |committed| committed.next_offset - 1),
             read: 0,
             quality: Vec::new(),
+            answers: Answers::default(),
+            question: String::new(),
         }
     }
 
@@ -169,25 +178,31 @@ impl RawPartition {
         self.family
     }
 
+    /// Takes one record of the changelog back.
     pub(super) fn restore(&mut self, shared: &Shared, record: Record<'_>) -> Result<(), DecodeError> {
-        let key = String::from_utf8_lossy(record.key);
-        match &mut self.journeys {
-            FamilyJourneys::Checkout(journeys) => {
-                journeys.restore(&key, record.value.map(|value| shared.decoder.decode(value)).transpose()?);
-            }
-            FamilyJourneys::Chat(journeys) => {
-                let state: Option<ConversationState<_, _, _>> =
-                    record.value.map(|value| shared.decoder.decode(value)).transpose()?;
-                journeys.restore(&key, state.map(ConversationState::into_journey));
-            }
-            FamilyJourneys::Feedback(journeys) => {
-                let state: Option<AnswerState<_, _>> =
-                    record.value.map(|value| shared.decoder.decode(value)).transpose()?;
-                journeys.restore(&key, state.map(AnswerState::into_journey));
-            }
-            FamilyJourneys::App => {}
-        }
-        Ok(())
+        let unreadable = || DecodeError::TrailingBytes { schema: avro::JOURNEYS.name.to_owned() };
+        let number = std::str::from_utf8(record.key).ok().and_then(|number| number.parse().ok());
+        let number = number.ok_or_else(unreadable)?;
+        let states = record.value.map(|value| read_segment(&shared.decoder, value)).transpose()?;
+        let is_restored = match &mut self.journeys {
+            FamilyJourneys::Checkout(journeys) => journeys.restore(number, states),
+            FamilyJourneys::Chat(journeys) => journeys.restore(number, states),
+            FamilyJourneys::Feedback(journeys) => journeys.restore(number, states),
+            FamilyJourneys::App => true,
+        };
+        if is_restored { Ok(()) } else { Err(unreadable()) }
+    }
+
+    /// All records of the changelog were taken back.
+    pub(super) fn restored(&mut self) -> Result<(), DecodeError> {
+        let is_restored = match &mut self.journeys {
+            FamilyJourneys::Checkout(journeys) => journeys.restored(),
+            FamilyJourneys::Chat(journeys) => journeys.restored(),
+            FamilyJourneys::Feedback(journeys) => journeys.restored(),
+            FamilyJourneys::App => true,
+        };
+        let unreadable = || DecodeError::TrailingBytes { schema: avro::JOURNEYS.name.to_owned() };
+        if is_restored { Ok(()) } else { Err(unreadable()) }
     }
 
     pub(super) fn look_back_at(&mut self, shared: &Shared, record: Record<'_>) -> Result<(), StageError> {
@@ -251,8 +266,8 @@ impl RawPartition {
             }),
             Family::Feedback => shared.decoder.decode_event::<FeedbackEvent<'_>>(value).map(|event| {
                 let envelope = envelope!(event);
-                self.admit(shared, &envelope, record, deltas, |partition, _| {
-                    partition.add_feedback(shared, &event)
+                self.admit(shared, &envelope, record, deltas, |partition, deltas| {
+                    partition.add_feedback(shared, &event, deltas)
                 })
             }),
             Family::App => shared.decoder.decode_event::<AppEvent<'_>>(value).map(|event| {
@@ -339,12 +354,51 @@ impl RawPartition {
         journeys.add(&keys::join(&[event.tenant, event.conversation_id]), point)
     }
 
-    fn add_feedback(&mut self, shared: &Shared, event: &FeedbackEvent<'_>) -> bool {
-        match (&mut self.journeys, Feedback::of(event, &shared.touchpoints)) {
-            (FamilyJourneys::Feedback(journeys), Some(point)) => {
-                journeys.add(&keys::join(&[event.tenant, keys::feedback(event)]), point)
+    fn add_feedback(&mut self, shared: &Shared, event: &FeedbackEvent<'_>, deltas: &mut Deltas) -> bool {
+        let FamilyJourneys::Feedback(journeys) = &mut self.journeys else { return true };
+        let key = keys::join(&[event.tenant, keys::feedback(event)]);
+        // The first answer of a submission counts; only a later event could change that.
+        let further = event.further(&shared.touchpoints);
+        if let Some(answer) = feedback::answer_of(event, &mut self.question, &further) {
+            let revision = base_revision(self.last_offset);
+            let (point, fact) = feedback::pack_single(&answer);
+            if journeys.add_settled(&key, answer.time, revision, point, fact) {
+                let answer = AnswerView { is_counted: true, revision, ..answer };
+                feedback::contribute_answer(&answer, Sign::Plus, deltas);
+                self.answers.add(&answer);
+                return true;
             }
-            _ => true,
+        }
+        Feedback::of(event, &shared.touchpoints).is_none_or(|point| journeys.add(&key, point))
+    }
+
+    /// Sends what is ready before the transaction ends, so that it is on its way while more is counted. Journeys that change lie unpacked:
+    /// when they are many, they settle now, which gives their memory back while it is still at hand.
+    pub(super) fn flush(
+        &mut self,
+        shared: &Shared,
+        partition: &InputPartition,
+        emitter: &mut Emitter,
+        output: &mut dyn Output,
+    ) -> Result<(), StageError> {
+        let changing = match &self.journeys {
+            FamilyJourneys::Checkout(journeys) => journeys.changing(),
+            FamilyJourneys::Chat(journeys) => journeys.changing(),
+            FamilyJourneys::Feedback(journeys) => journeys.changing(),
+            FamilyJourneys::App => 0,
+        };
+        if changing >= MOST_CHANGING {
+            return self.settle(shared, partition, EventTime::now(), emitter, output);
+        }
+        let number = partition.partition;
+        self.answers.send_full(&shared.topics, number, output)?;
+        let changelog = shared.topics.measure_changelog(self.family);
+        let mut sending = Sending { emitter, answers: &mut self.answers, output, changelog, partition: number };
+        match &mut self.journeys {
+            FamilyJourneys::Checkout(journeys) => journeys.flush(&mut sending),
+            FamilyJourneys::Chat(journeys) => journeys.flush(&mut sending),
+            FamilyJourneys::Feedback(journeys) => journeys.flush(&mut sending),
+            FamilyJourneys::App => Ok(()),
         }
     }
 
@@ -365,7 +419,8 @@ impl RawPartition {
         }
         let revision = base_revision(self.last_offset);
         let changelog = shared.topics.measure_changelog(self.family);
-        let mut sending = Sending { emitter, output, changelog, partition: partition.partition };
+        let (number, answers) = (partition.partition, &mut self.answers);
+        let mut sending = Sending { emitter, answers, output, changelog, partition: number };
         let (held, repeated) = match &mut self.journeys {
             FamilyJourneys::Checkout(journeys) => {
                 settle(journeys, watermark, revision, &mut deltas, &mut sending)?
@@ -382,7 +437,8 @@ impl RawPartition {
             let quality = QualityCounts { repeated_transactions, ..QualityCounts::default() };
             deltas.count(&quality_series(&tenant, self.family), now, Counts::Quality(quality), Sign::Plus);
         }
-        shared.metrics.journeys(self.family, partition.partition, held);
+        self.answers.send_all(&shared.topics, number, output)?;
+        shared.metrics.journeys(self.family, number, held);
         emitter.deltas = deltas;
         Ok(())
     }

@@ -1,11 +1,11 @@
 //! Scores: how an answer is classed on its scale. Contract, section 5; every case is settled in `docs/metric-definitions.md`.
 
-use touchstream_schemas::facts::AnswerFact;
+use touchstream_schemas::facts::AnswerView;
 use touchstream_schemas::panes::{Scores, metric};
 
 /// Metric, scale (empty where there is only one) and class of an answer; `None` when it is no score.
 #[must_use]
-pub fn classed(answer: &AnswerFact) -> Option<(&'static str, String, Scores)> {
+pub fn classed(answer: &AnswerView<'_>) -> Option<(&'static str, String, Scores)> {
     let score = i64::from(answer.score?);
     if answer.metric == metric::NPS {
         let scores = Scores {
@@ -17,7 +17,7 @@ pub fn classed(answer: &AnswerFact) -> Option<(&'static str, String, Scores)> {
         return Some((metric::NPS, String::new(), scores));
     }
     // The usual scale, and the share of it from which on an answer is good.
-    let (metric, (usual_min, usual_max), (part, whole)) = match answer.metric.as_str() {
+    let (metric, (usual_min, usual_max), (part, whole)) = match answer.metric {
         metric::CSAT => (metric::CSAT, (1, 5), (3, 4)),
         metric::CES => (metric::CES, (1, 7), (2, 3)),
         _ => return None,
@@ -34,6 +34,7 @@ pub fn classed(answer: &AnswerFact) -> Option<(&'static str, String, Scores)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use touchstream_schemas::facts::AnswerFact;
 
     fn answer(metric: &str, score: i32, scale: Option<(i32, i32)>) -> AnswerFact {
         let json = r#"{"tenant":"t","submission_id":"f","question":"q","source":"s","id":"e","touchpoint":"","channel":"","device":"",
@@ -55,7 +56,7 @@ mod tests {
             ("ces", Some((0, 10)), "0-10", 7, 10),
         ] {
             for score in (scale.map_or(1, |scale| scale.0))..=max {
-                let (found, detail, scores) = classed(&answer(metric, score, scale)).expect("it is a score");
+                let (found, detail, scores) = classed(&answer(metric, score, scale).view()).expect("it is a score");
                 let top = i64::from(score >= good_from);
                 assert_eq!((found, detail.as_str()), (metric, name));
                 assert_eq!(
@@ -65,7 +66,7 @@ mod tests {
                 );
             }
         }
-        assert_eq!(classed(&answer("csat", 6, None)), None, "outside its scale");
-        assert_eq!(classed(&answer("rating", 4, None)), None);
+        assert_eq!(classed(&answer("csat", 6, None).view()), None, "outside its scale");
+        assert_eq!(classed(&answer("rating", 4, None).view()), None);
     }
 }

@@ -12,6 +12,7 @@ mod restore;
 mod transaction;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::Offset;
@@ -40,6 +41,10 @@ const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
 const SILENCE: Duration = Duration::from_secs(1);
 /// A record that Kafka appended this long ago shows that the worker is behind.
 const BEHIND: Millis = Millis(2_000);
+/// Records between two looks at what could be sent already.
+const BETWEEN_FLUSHES: usize = 2_048;
+/// Records that are taken in a row before the clock is looked at.
+const BETWEEN_CLOCK_READINGS: u32 = 64;
 /// How long a transaction gathers while the worker is behind, if that is longer than the configured interval.
 const CATCH_UP_INTERVAL: Duration = Duration::from_secs(1);
 /// How often the lag is measured.
@@ -65,7 +70,7 @@ struct Position {
 #[derive(Default)]
 struct Assignment {
     positions: Partitions<Position>,
-    group: Option<ConsumerGroupMetadata>,
+    group: Option<Arc<ConsumerGroupMetadata>>,
     /// Something was read since the last commit.
     has_progress: bool,
 }
@@ -116,7 +121,7 @@ impl Worker {
             config.set("group.instance.id", format!("{name}-{instance}"));
         }
         config.set("enable.partition.eof", "false");
-        let consumer: BaseConsumer<GroupContext> = config.create_with_context(GroupContext::default())?;
+        let consumer: BaseConsumer<GroupContext> = config.create_with_context(GroupContext::new(transaction.in_flight()))?;
         let inputs = self.stage.inputs();
         consumer.subscribe(&inputs.iter().map(String::as_str).collect::<Vec<_>>())?;
 
@@ -126,9 +131,10 @@ impl Worker {
         loop {
             let is_stopping = self.shutdown.is_cancelled();
             if !is_stopping {
-                self.gather(&consumer, &mut assignment, interval)?;
+                self.gather(&consumer, &mut assignment, &mut transaction, interval)?;
             }
             while let Some(event) = consumer.context().take() {
+                self.wait_for(&mut transaction)?;
                 transaction.abort()?;
                 self.stage.clear();
                 assignment = Assignment::default();
@@ -143,7 +149,7 @@ impl Worker {
             }
             self.commit(&mut assignment, &mut transaction, is_stopping)?;
             if is_stopping {
-                return Ok(());
+                return self.wait_for(&mut transaction);
             }
             self.ask_silent_partitions(&consumer, &mut assignment);
             if lag_measured.elapsed() >= LAG_INTERVAL {
@@ -158,24 +164,37 @@ impl Worker {
         &mut self,
         consumer: &BaseConsumer<GroupContext>,
         assignment: &mut Assignment,
+        transaction: &mut Transaction,
         interval: Duration,
     ) -> Result<(), ProcessorError> {
         let began = Instant::now();
         let mut until = began + interval;
         let mut records = 0;
         let mut is_behind = false;
+        let mut now = began;
+        let mut polled_since = 0;
         while records < self.settings.processor.transaction_records {
-            let now = Instant::now();
-            let left = until.saturating_duration_since(now);
-            if left.is_zero() {
-                // Larger transactions cost less for each record; while readers wait for old records anyway, nobody waits longer.
-                if is_behind && until < began + CATCH_UP_INTERVAL {
-                    until = began + CATCH_UP_INTERVAL;
-                    continue;
+            // While records wait, the clock is read but now and then.
+            polled_since += 1;
+            let waiting =
+                if polled_since < BETWEEN_CLOCK_READINGS { consumer.poll(Duration::ZERO) } else { None };
+            let polled = match waiting {
+                Some(polled) => Some(polled),
+                None => {
+                    (now, polled_since) = (Instant::now(), 0);
+                    let left = until.saturating_duration_since(now);
+                    if left.is_zero() {
+                        // Larger transactions cost less for each record; while readers wait for old records anyway, nobody waits longer.
+                        if is_behind && until < began + CATCH_UP_INTERVAL {
+                            until = began + CATCH_UP_INTERVAL;
+                            continue;
+                        }
+                        break;
+                    }
+                    consumer.poll(left)
                 }
-                break;
-            }
-            let message = match consumer.poll(left) {
+            };
+            let message = match polled {
                 None => break,
                 Some(Ok(message)) => message,
                 Some(Err(KafkaError::PartitionEOF(_))) => continue,
@@ -197,6 +216,10 @@ impl Worker {
                 key: message.key().unwrap_or_default(),
                 value: message.payload(),
             };
+            if records.is_multiple_of(BETWEEN_FLUSHES) && !transaction.is_committing() {
+                self.wait_for(transaction)?;
+                self.stage.flush(transaction)?;
+            }
             if records % 1_024 == 0 {
                 is_behind = EventTime::now() - record.appended_at > BEHIND;
             }
@@ -218,7 +241,7 @@ impl Worker {
         partitions: &[InputPartition],
     ) -> Result<Assignment, ProcessorError> {
         let began = Instant::now();
-        let group = consumer.group_metadata();
+        let group = consumer.group_metadata().map(Arc::new);
         let restorer = Restorer::new(&self.settings, consumer, &self.shutdown)?;
         let mut list = TopicPartitionList::new();
         let mut assignment = Assignment { group, ..Assignment::default() };
@@ -253,6 +276,8 @@ impl Worker {
         if assignment.positions.len() == 0 {
             return Ok(());
         }
+        // The commit before this one ran while records were gathered; nothing may be sent before it has ended.
+        self.wait_for(transaction)?;
         let began = Instant::now();
         self.stage.settle(EventTime::now(), transaction)?;
         if !assignment.has_progress && !transaction.is_open() {
@@ -264,23 +289,44 @@ impl Worker {
             element.set_offset(Offset::Offset(position.next_offset))?;
             element.set_metadata(self.stage.note(partition));
         }
-        let group = assignment.group.as_ref().ok_or(ProcessorError::NoGroup)?;
-        transaction.commit(&offsets, group, is_last)?;
+        let group = assignment.group.clone().ok_or(ProcessorError::NoGroup)?;
+        transaction.commit(offsets, group, began, is_last)?;
         assignment.has_progress = false;
-        self.metrics.transaction(self.stage.name(), began.elapsed().as_secs_f64());
+        Ok(())
+    }
+
+    fn wait_for(&self, transaction: &mut Transaction) -> Result<(), ProcessorError> {
+        if let Some(seconds) = transaction.wait()? {
+            self.metrics.transaction(self.stage.name(), seconds);
+        }
         Ok(())
     }
 
     /// Asks Kafka whether partitions that went silent hold more; only a partition that is read to its end may be called idle.
     fn ask_silent_partitions(&mut self, consumer: &BaseConsumer<GroupContext>, assignment: &mut Assignment) {
-        for (partition, position) in assignment.positions.iter_mut() {
-            if position.silent_since.elapsed() < SILENCE {
-                continue;
+        let is_silent = |position: &Position| position.silent_since.elapsed() >= SILENCE;
+        let mut asked = TopicPartitionList::new();
+        for (partition, position) in assignment.positions.iter() {
+            if is_silent(position) {
+                let place = (&*partition.topic, partition.partition);
+                // The end stands for a time, as Kafka's protocol has it: one question for all partitions.
+                let added = asked.add_partition_offset(place.0, place.1, Offset::End);
+                added.expect("the end is a valid offset");
             }
-            if let Ok((_, end)) = consumer.fetch_watermarks(&partition.topic, partition.partition, SILENCE)
+        }
+        if asked.count() == 0 {
+            return;
+        }
+        let Ok(ends) = consumer.offsets_for_times(asked, SILENCE) else { return };
+        let now = EventTime::now();
+        for element in ends.elements() {
+            let found = assignment.positions.get_mut(element.topic(), element.partition());
+            let Some((partition, position)) = found else { continue };
+            if let (Ok(()), Some(end)) = (element.error(), element.offset().to_raw())
+                && end >= 0
                 && position.next_offset >= end
             {
-                self.stage.reached_end(partition, EventTime::now());
+                self.stage.reached_end(partition, now);
             }
             position.silent_since = Instant::now();
         }
@@ -297,7 +343,7 @@ impl Worker {
 }
 
 /// Errors that librdkafka mends by itself.
-fn is_passing(error: &KafkaError) -> bool {
+pub(crate) fn is_passing(error: &KafkaError) -> bool {
     use rdkafka::types::RDKafkaErrorCode as Code;
     matches!(
         error.rdkafka_error_code(),

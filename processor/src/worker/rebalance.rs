@@ -4,7 +4,9 @@
 //! a revocation is acknowledged by `unassign`. Callbacks run inside `poll`, on the worker's thread.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use rdkafka::ClientContext;
 use rdkafka::TopicPartitionList;
@@ -12,6 +14,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 
+use super::transaction::InFlight;
 use crate::stage::InputPartition;
 
 /// A change of the assignment.
@@ -25,23 +28,40 @@ pub(super) enum GroupEvent {
     Failed(KafkaError),
 }
 
+/// How long a revocation waits for the commit that is on its way; the group itself waits longer.
+const COMMIT_PATIENCE: Duration = Duration::from_secs(30);
+
 /// Notes what the group says.
-#[derive(Debug, Default)]
-pub(super) struct GroupContext(Mutex<VecDeque<GroupEvent>>);
+#[derive(Debug)]
+pub(super) struct GroupContext {
+    events: Mutex<VecDeque<GroupEvent>>,
+    /// Asked for every record, so it takes no lock.
+    is_pending: AtomicBool,
+    in_flight: InFlight,
+}
 
 impl GroupContext {
+    /// A context whose revocations wait for the commit that is `in_flight`.
+    pub(super) fn new(in_flight: InFlight) -> GroupContext {
+        GroupContext { events: Mutex::default(), is_pending: AtomicBool::new(false), in_flight }
+    }
+
     /// The oldest change that was not acted on.
     pub(super) fn take(&self) -> Option<GroupEvent> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+        let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        let event = events.pop_front();
+        self.is_pending.store(!events.is_empty(), Ordering::Release);
+        event
     }
 
     /// Whether a change waits.
     pub(super) fn is_pending(&self) -> bool {
-        !self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+        self.is_pending.load(Ordering::Acquire)
     }
 
     fn note(&self, event: GroupEvent) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(event);
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).push_back(event);
+        self.is_pending.store(true, Ordering::Release);
     }
 }
 
@@ -74,6 +94,9 @@ impl ConsumerContext for GroupContext {
             other => {
                 if other != RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS {
                     self.note(GroupEvent::Failed(KafkaError::Rebalance(RDKafkaErrorCode::from(other))));
+                }
+                if !self.in_flight.wait(COMMIT_PATIENCE) {
+                    tracing::warn!("partitions are given away while a commit is on its way");
                 }
                 if let Err(source) = consumer.unassign() {
                     self.note(GroupEvent::Failed(source));

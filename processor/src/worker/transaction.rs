@@ -1,6 +1,8 @@
 //! One Kafka transaction after another: outputs, changelog and input offsets become visible together or not at all.
 
 use std::fmt;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
@@ -18,12 +20,48 @@ use crate::stage::{Outgoing, Output, StageError};
 /// How long the last commit of a process that was asked to stop may take; without it the next owner repeats a few records.
 const LAST_COMMIT_DEADLINE: Duration = Duration::from_secs(5);
 
-/// A transactional producer and whether its transaction is open.
+/// Whether a commit is on its way. A revocation waits for its end, so that the next owner begins where it ended.
+#[derive(Clone, Debug, Default)]
+pub(super) struct InFlight(Arc<(Mutex<bool>, Condvar)>);
+
+impl InFlight {
+    fn set(&self, is_in_flight: bool) {
+        let (state, changed) = &*self.0;
+        *state.lock().unwrap_or_else(PoisonError::into_inner) = is_in_flight;
+        changed.notify_all();
+    }
+
+    /// Waits for the end of the commit that is on its way; false when it took longer than `patience`.
+    pub(super) fn wait(&self, patience: Duration) -> bool {
+        let (state, changed) = &*self.0;
+        let state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = changed.wait_timeout_while(state, patience, |is_in_flight| *is_in_flight);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
+}
+
+/// What the committing thread is asked to do.
+struct Commit {
+    offsets: TopicPartitionList,
+    group: Arc<ConsumerGroupMetadata>,
+    began: Instant,
+    is_last: bool,
+}
+
+/// Seconds from the stage's settling to the end of the commit.
+type Committed = Result<f64, KafkaError>;
+
+/// A transactional producer and whether its transaction is open. Commits run on a thread of their own, so that the next records are
+/// counted meanwhile; nothing is sent before the commit has ended, and when it fails the session ends and forgets what it counted.
 pub(super) struct Transaction {
     producer: ThreadedProducer<DefaultProducerContext>,
     is_open: bool,
     /// After this time without an end the broker aborts a transaction; what a dead owner left open delays readers that long.
     timeout: Duration,
+    commits: Sender<Commit>,
+    committed: Receiver<Committed>,
+    is_committing: bool,
+    in_flight: InFlight,
 }
 
 impl fmt::Debug for Transaction {
@@ -49,11 +87,37 @@ impl Transaction {
             .set("queue.buffering.max.kbytes", "262144");
         let producer: ThreadedProducer<DefaultProducerContext> = config.create()?;
         producer.init_transactions(Timeout::After(Duration::from_secs(60)))?;
-        Ok(Transaction { producer, is_open: false, timeout: Duration::from_millis(timeout_ms) })
+        let timeout = Duration::from_millis(timeout_ms);
+        let in_flight = InFlight::default();
+        let (commits, asked) = channel::<Commit>();
+        let (done, committed) = channel::<Committed>();
+        {
+            let (producer, in_flight) = (producer.clone(), in_flight.clone());
+            let run = move || {
+                for commit in asked {
+                    let result = commit_now(&producer, &commit, timeout);
+                    in_flight.set(false);
+                    if done.send(result).is_err() {
+                        break;
+                    }
+                }
+            };
+            let name = "commit".to_owned();
+            std::thread::Builder::new()
+                .name(name)
+                .spawn(run)
+                .map_err(|source| ProcessorError::Thread { stage: "commit", source })?;
+        }
+        Ok(Transaction { producer, is_open: false, timeout, commits, committed, is_committing: false, in_flight })
     }
 
     pub(super) fn is_open(&self) -> bool {
         self.is_open
+    }
+
+    /// Tells whether a commit is on its way.
+    pub(super) fn in_flight(&self) -> InFlight {
+        self.in_flight.clone()
     }
 
     fn begin(&mut self) -> Result<(), KafkaError> {
@@ -64,20 +128,34 @@ impl Transaction {
         Ok(())
     }
 
-    /// Commits everything sent since the last commit together with the input offsets, as the member of `group` that read them.
+    /// Begins to commit everything sent since the last commit together with the input offsets, as the member of `group` that read them.
     /// Only the last commit before the end of the process may give up waiting: any other doubt would have to be resolved.
     pub(super) fn commit(
         &mut self,
-        offsets: &TopicPartitionList,
-        group: &ConsumerGroupMetadata,
+        offsets: TopicPartitionList,
+        group: Arc<ConsumerGroupMetadata>,
+        began: Instant,
         is_last: bool,
     ) -> Result<(), ProcessorError> {
         self.begin()?;
-        let patience = if is_last { LAST_COMMIT_DEADLINE } else { self.timeout };
-        self.producer.send_offsets_to_transaction(offsets, group, Timeout::After(patience))?;
-        self.producer.commit_transaction(if is_last { Timeout::After(patience) } else { Timeout::Never })?;
-        self.is_open = false;
+        self.in_flight.set(true);
+        self.commits.send(Commit { offsets, group, began, is_last }).map_err(|_| ProcessorError::Panicked)?;
+        (self.is_committing, self.is_open) = (true, false);
         Ok(())
+    }
+
+    /// Whether a commit is on its way, so that nothing may be sent now.
+    pub(super) fn is_committing(&self) -> bool {
+        self.is_committing && !self.in_flight.wait(Duration::ZERO)
+    }
+
+    /// Waits for the end of the commit that is on its way, if one is; returns the seconds that it took since the stage settled.
+    pub(super) fn wait(&mut self) -> Result<Option<f64>, ProcessorError> {
+        if !std::mem::take(&mut self.is_committing) {
+            return Ok(None);
+        }
+        let committed = self.committed.recv().map_err(|_| ProcessorError::Panicked)?;
+        Ok(Some(committed?))
     }
 
     /// Takes back what was sent since the last commit.
@@ -88,6 +166,24 @@ impl Transaction {
         }
         Ok(())
     }
+}
+
+impl Drop for Transaction {
+    /// The next session begins when this one's last word is spoken.
+    fn drop(&mut self) {
+        let _nobody_asks_any_more = self.wait();
+    }
+}
+
+fn commit_now(
+    producer: &ThreadedProducer<DefaultProducerContext>,
+    commit: &Commit,
+    timeout: Duration,
+) -> Committed {
+    let patience = if commit.is_last { LAST_COMMIT_DEADLINE } else { timeout };
+    producer.send_offsets_to_transaction(&commit.offsets, &commit.group, Timeout::After(patience))?;
+    producer.commit_transaction(if commit.is_last { Timeout::After(patience) } else { Timeout::Never })?;
+    Ok(commit.began.elapsed().as_secs_f64())
 }
 
 impl Output for Transaction {

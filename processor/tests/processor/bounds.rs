@@ -7,6 +7,7 @@ use touchstream_runtime::kafka::MAX_MESSAGE_BYTES;
 use touchstream_schemas::avro;
 use touchstream_schemas::codec::{Decoder, Encoder, Framing};
 use touchstream_schemas::event::Family;
+use touchstream_schemas::facts::AnswerFacts;
 use touchstream_schemas::money::Money;
 use touchstream_schemas::time::{EventTime, Millis};
 use touchstream_schemas::topics::Topics;
@@ -42,6 +43,7 @@ fn a_submission_without_end_is_cut_and_its_state_stays_a_record_that_kafka_takes
     let mut encoder = Encoder::new(&avro::FEEDBACK_EVENT, Framing::SingleObject);
     let answers = (0..700).map(|number| {
         let (id, question) = (format!("e{number}"), format!("q{number}"));
+        let text = format!("{number}{text}");
         let mut event = crate::events::empty_feedback();
         (event.id, event.event_type, event.time, event.received_at) =
             (&id, "feedback.answered", START, START);
@@ -55,7 +57,10 @@ fn a_submission_without_end_is_cut_and_its_state_stays_a_record_that_kafka_takes
     let states = log.values(&Topics::new("cx").measure_changelog(Family::Feedback));
     let largest = states.iter().map(|(_, state)| state.len()).max().unwrap();
     assert!(largest > 1_000_000 && largest < usize::try_from(MAX_MESSAGE_BYTES).unwrap(), "{largest} bytes");
-    assert_eq!(log.values(&Topics::new("cx").answers()).len(), 500);
+    let decoder = Decoder::new(&[&avro::ANSWER_FACTS]);
+    let batches = log.values(&Topics::new("cx").answers());
+    let counted = |value: &[u8]| decoder.decode::<AnswerFacts>(value).unwrap().facts.len();
+    assert_eq!(batches.iter().map(|(_, value)| counted(value)).sum::<usize>(), 500);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use touchstream_schemas::avro;
 use touchstream_schemas::codec::{DecodeError, Decoder};
-use touchstream_schemas::facts::{AnswerFact, CheckoutFact, ConversationFact};
+use touchstream_schemas::facts::{AnswerFact, AnswerFacts, CheckoutFact, ConversationFact};
 use touchstream_schemas::minutes::{Minute, span};
 use touchstream_schemas::quality::Quality;
 use touchstream_schemas::windows::Window;
@@ -43,7 +43,7 @@ impl Source {
             Source::Minutes => &avro::MINUTE,
             Source::Checkouts => &avro::CHECKOUT_FACT,
             Source::Conversations => &avro::CONVERSATION_FACT,
-            Source::Answers => &avro::ANSWER_FACT,
+            Source::Answers => &avro::ANSWER_FACTS,
             Source::Quality => &avro::QUALITY,
         }])
     }
@@ -133,7 +133,9 @@ impl Gathered {
             Source::Minutes => self.minute(&decoder.decode(payload)?),
             Source::Checkouts => self.checkout(&decoder.decode(payload)?),
             Source::Conversations => self.conversation(&decoder.decode(payload)?),
-            Source::Answers => self.answer(&decoder.decode(payload)?),
+            Source::Answers => {
+                decoder.decode::<AnswerFacts>(payload)?.facts.iter().for_each(|fact| self.answer(fact));
+            }
             Source::Quality => {
                 let Quality { tenant, family, minute, instance, code, events, revision } =
                     decoder.decode(payload)?;

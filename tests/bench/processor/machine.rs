@@ -10,7 +10,7 @@ use touchstream_local_kafka::{KafkaOptions, RunningKafka};
 use touchstream_local_parts::Progress;
 use touchstream_runtime::kafka;
 use touchstream_runtime::settings::{self, KafkaSettings};
-use touchstream_schemas::topics::{Cleanup, Topics};
+use touchstream_schemas::topics::{Cleanup, TopicSetup, Topics};
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -76,7 +76,7 @@ impl Machine {
         let topics: Vec<String> = Topics::new(prefix)
             .all()
             .into_iter()
-            .filter(|setup| !(keep_raw && setup.cleanup == Cleanup::Raw))
+            .filter(|setup| !keep_raw || (setup.partitioned && setup.cleanup != Cleanup::Raw))
             .map(|setup| setup.name)
             .filter(|name| present.contains(name))
             .collect();
@@ -99,8 +99,9 @@ impl Machine {
     /// Fresh derived topics beside the prepared raw ones.
     pub(crate) fn renew_derived(&self, prefix: &str, partitions: i32) {
         self.delete_topics(prefix, true);
-        for setup in Topics::new(prefix).all().into_iter().filter(|setup| setup.cleanup != Cleanup::Raw) {
-            self.create(&setup.name, if setup.partitioned { partitions } else { 1 }, setup.cleanup);
+        let is_renewed = |setup: &TopicSetup| setup.partitioned && setup.cleanup != Cleanup::Raw;
+        for setup in Topics::new(prefix).all().into_iter().filter(is_renewed) {
+            self.create(&setup.name, partitions, setup.cleanup);
         }
     }
 

@@ -1,7 +1,7 @@
 //! `make bench-processor`: the processor beside Kafka Streams and beside a loop that only reads; its state and its latency.
 //!
-//! One Kafka, everything prepared in it beforehand; runs alternate, medians count. The page of results is written to
-//! `docs/results`. `cargo bench --bench processor -- state latency` runs parts and writes nothing.
+//! One Kafka, everything prepared in it beforehand; runs alternate, medians count. `BENCH_PAGE` names the page of results, in which each
+//! part writes its section. `cargo bench --bench processor -- state latency` runs parts, `-- trial mix` one thing for a profiler.
 
 mod bare;
 mod events;
@@ -36,26 +36,26 @@ fn main() {
     let jars = if wanted("speed") { build_streams(directory.path()) } else { PathBuf::new() };
     let machine = Machine::start(directory.path(), KAFKA_PORT);
     let peers = Peers { machine: &machine, directory: directory.path(), admin_port: ADMIN_PORT, jars };
-    let mut report = Report::default();
-    if wanted("speed") {
-        scenarios::speed(&peers, &mut report);
+    if let [mode, name] = arguments.as_slice()
+        && mode == "trial"
+    {
+        return scenarios::trial(&peers, name);
     }
-    if wanted("series") {
-        scenarios::series(&peers, &mut report);
-    }
-    if wanted("state") {
-        scenarios::state(&peers, &mut report);
-    }
-    if wanted("latency") {
-        latency::latency(&peers, &mut report);
-    }
-    report.print();
-    if arguments.is_empty() {
-        report.write(
-            Path::new(env!("CARGO_MANIFEST_DIR"))
-                .join("docs/results/2026-11-22-processor-speed.md")
-                .as_path(),
-        );
+    let page = std::env::var_os("BENCH_PAGE").map(PathBuf::from);
+    type Part = fn(&Peers<'_>, &mut Report);
+    let parts: [(&str, Part); 4] = [
+        ("speed", scenarios::speed),
+        ("series", scenarios::series),
+        ("state", scenarios::state),
+        ("latency", latency::latency),
+    ];
+    for (part, measure) in parts.into_iter().filter(|(part, _)| wanted(part)) {
+        let mut report = Report::default();
+        measure(&peers, &mut report);
+        report.print(part);
+        if let Some(page) = &page {
+            report.write(page, part);
+        }
     }
 }
 

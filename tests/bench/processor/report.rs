@@ -1,6 +1,5 @@
 //! Medians, spread, targets; as text and as the page in `docs/results`.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::run::Outcome;
@@ -38,7 +37,12 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// Everything that was found.
+/// How the page begins.
+const HEAD: &str = "# Processor: speed, state, latency\n\nWritten by `make bench-processor`, section by section. One machine with 2 cores, which Kafka shares; \
+                    runs alternate, medians count; the first quarter of each run warms up and is not measured. Rates are of committed input. CPU is that of \
+                    the measured process, all its threads together.\n";
+
+/// What a part found.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     runs: Vec<Runs>,
@@ -71,40 +75,47 @@ impl Report {
         self.targets.push((name.to_owned(), value, bound, is_met));
     }
 
-    fn page(&self) -> String {
-        let mut page = String::from(
-            "# Processor: speed, state, latency\n\nWritten by `make bench-processor`. One run on one machine with one Kafka; runs alternate, \
-             medians count; the first quarter of each run warms up and is not measured. Rates are of committed input. CPU is that of the \
-             measured process, all its threads together.\n\n| what | value | target | |\n|---|---|---|---|\n",
-        );
+    fn section(&self, part: &str) -> String {
+        let mut section = format!("## {part}\n\n");
+        let mut line = |text: String| {
+            section.push_str(&text);
+            section.push('\n');
+        };
+        line("| what | value | target | |\n|---|---|---|---|".to_owned());
         for (name, value, bound, is_met) in &self.targets {
             let verdict = if *is_met { "met" } else { "**missed**" };
-            writeln!(page, "| {name} | {value:.2} | {bound} | {verdict} |")
-                .expect("writing to a string never fails");
+            line(format!("| {name} | {value:.2} | {bound} | {verdict} |"));
         }
-        page.push_str(
-            "\n| runs | events/s: median | least | most | µs of CPU an event |\n|---|---|---|---|---|\n",
-        );
+        if !self.runs.is_empty() {
+            line("\n| runs | events/s: median | least | most | µs of CPU an event |\n|---|---|---|---|---|".to_owned());
+        }
         for runs in &self.runs {
             let rates = || runs.outcomes.iter().map(|outcome| outcome.rate);
             let (least, most) = (rates().fold(f64::INFINITY, f64::min), rates().fold(0.0, f64::max));
             let (name, rate, cpu) = (&runs.name, runs.rate(), runs.cpu_us());
-            writeln!(page, "| {name} | {rate:.0} | {least:.0} | {most:.0} | {cpu:.2} |")
-                .expect("writing to a string never fails");
+            line(format!("| {name} | {rate:.0} | {least:.0} | {most:.0} | {cpu:.2} |"));
         }
-        page.push('\n');
-        for note in &self.notes {
-            writeln!(page, "- {note}").expect("writing to a string never fails");
+        if !self.notes.is_empty() {
+            line(String::new());
         }
-        page
+        self.notes.iter().for_each(|note| line(format!("- {note}")));
+        section
     }
 
     #[expect(clippy::print_stdout, reason = "the results are this program's output")]
-    pub(crate) fn print(&self) {
-        println!("{}", self.page());
+    pub(crate) fn print(&self, part: &str) {
+        println!("{}", self.section(part));
     }
 
-    pub(crate) fn write(&self, path: &Path) {
-        std::fs::write(path, self.page()).expect("the page can be written");
+    /// Replaces the part's section in the page; what people wrote beside it stays.
+    pub(crate) fn write(&self, path: &Path, part: &str) {
+        let page = std::fs::read_to_string(path).unwrap_or_else(|_| HEAD.to_owned());
+        let heading = format!("## {part}\n");
+        let (before, after) = page.split_once(&heading).unwrap_or((&page, ""));
+        let rest = after.find("\n## ").map_or("", |at| &after[at + 1..]);
+        let gap = if before.ends_with("\n\n") { "" } else { "\n" };
+        let end = if rest.is_empty() { "" } else { "\n" };
+        let page = format!("{before}{gap}{}{end}{rest}", self.section(part));
+        std::fs::write(path, page).expect("the page can be written");
     }
 }

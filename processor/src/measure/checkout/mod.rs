@@ -18,7 +18,7 @@ use super::deltas::{Deltas, Sign};
 use super::journeys::{Evaluation, Rules};
 use super::packed::{Packer, Unpacker};
 use crate::cells::{CheckoutCell, Counts, NO_POSITION};
-use crate::series::SeriesKey;
+use crate::series::SeriesRef;
 
 use attempt::Attempt;
 use point::Kind;
@@ -132,6 +132,14 @@ impl Rules for CheckoutRules {
         unpacker.take()
     }
 
+    fn pack_facts(facts: &[CheckoutFact], packer: &mut Packer) {
+        facts.iter().for_each(|fact| packer.put(fact));
+    }
+
+    fn unpack_facts(_points: &[CheckoutPoint], unpacker: &mut Unpacker<'_>) -> Vec<CheckoutFact> {
+        std::iter::from_fn(|| unpacker.has_more().then(|| unpacker.take())).collect()
+    }
+
     fn same(one: &CheckoutFact, other: &CheckoutFact) -> bool {
         one.attempt_id == other.attempt_id
     }
@@ -168,13 +176,13 @@ impl Rules for CheckoutRules {
             cell.within_15min = i64::from(duration <= Millis::MINUTE.times(15).0);
             cell.durations.count(duration, 1);
         }
-        deltas.count_by(&series(fact), &fact.further, ended_at, Counts::Checkout(cell), sign);
+        deltas.count_in(series(fact), &fact.further, ended_at, Counts::Checkout(cell), sign);
     }
 
     fn contribute_now(fact: &CheckoutFact, sign: Sign, deltas: &mut Deltas) {
         if fact.ended_at.is_none() {
-            let step = fact.furthest_step.as_str().into();
-            deltas.open_by(&series(fact), &fact.further, &step, Some(fact.furthest_step_index), sign);
+            let step = fact.furthest_step.as_str();
+            deltas.open_in(series(fact), &fact.further, step, Some(fact.furthest_step_index), sign);
         }
     }
 }
@@ -188,6 +196,6 @@ fn attempt_id(key: &str, before: &[Attempt<'_>], attempt: &Attempt<'_>) -> Strin
     }
 }
 
-fn series(fact: &CheckoutFact) -> SeriesKey {
-    SeriesKey::new(&fact.tenant, metric::CHECKOUT, "", [&fact.touchpoint, &fact.channel, &fact.device])
+fn series(fact: &CheckoutFact) -> SeriesRef<'_> {
+    SeriesRef::new(&fact.tenant, metric::CHECKOUT, "", [&fact.touchpoint, &fact.channel, &fact.device])
 }

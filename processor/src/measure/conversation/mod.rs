@@ -22,7 +22,7 @@ use super::journeys::{Evaluation, Rules};
 use super::packed::{Packer, Unpacker};
 use super::service_hours::served;
 use crate::cells::{Counts, ResponseCell};
-use crate::series::SeriesKey;
+use crate::series::SeriesRef;
 
 pub use point::ConversationPoint;
 
@@ -143,6 +143,24 @@ impl Rules for ConversationRules {
         unpacker.take()
     }
 
+    fn pack_facts(facts: &[Finding], packer: &mut Packer) {
+        for fact in facts {
+            packer.put(&matches!(fact, Finding::Cycle(_)));
+            packer.put(fact);
+        }
+    }
+
+    fn unpack_facts(_points: &[ConversationPoint], unpacker: &mut Unpacker<'_>) -> Vec<Finding> {
+        let mut facts = Vec::new();
+        while unpacker.has_more() {
+            facts.push(match unpacker.take() {
+                true => Finding::Cycle(unpacker.take()),
+                false => Finding::Contact(unpacker.take()),
+            });
+        }
+        facts
+    }
+
     fn same(one: &Finding, other: &Finding) -> bool {
         match (one, other) {
             (Finding::Cycle(one), Finding::Cycle(other)) => {
@@ -175,7 +193,7 @@ impl Rules for ConversationRules {
             Finding::Contact(fact) => {
                 let series = contact_series(fact);
                 contact::counts(fact, |at, counts| {
-                    deltas.count_by(&series, &fact.further, at, Counts::Service(counts), sign);
+                    deltas.count_in(series, &fact.further, at, Counts::Service(counts), sign);
                 });
             }
         }
@@ -187,7 +205,7 @@ impl Rules for ConversationRules {
             return;
         }
         let mut waiting = |detail: &str| {
-            deltas.open_by(&series(fact, detail), &fact.further, &"".into(), None, sign);
+            deltas.open_in(series(fact, detail), &fact.further, "", None, sign);
         };
         waiting(response::RESOLUTION);
         if fact.waiting_since.is_some() {
@@ -205,7 +223,7 @@ fn contribute_cycle(fact: &ConversationFact, sign: Sign, deltas: &mut Deltas) {
         let (Some(at), Some(milliseconds)) = (at, milliseconds) else { return };
         let mut cell = ResponseCell::default();
         cell.durations.count(milliseconds, 1);
-        deltas.count_by(&series(fact, detail), &fact.further, at, Counts::Response(cell), sign);
+        deltas.count_in(series(fact, detail), &fact.further, at, Counts::Response(cell), sign);
     };
     wait(response::FIRST_RESPONSE_CUSTOMER, fact.first_response_at, fact.first_response_customer_ms);
     wait(response::FIRST_RESPONSE_TEAM, fact.first_response_at, fact.first_response_team_ms);
@@ -216,16 +234,16 @@ fn contribute_cycle(fact: &ConversationFact, sign: Sign, deltas: &mut Deltas) {
     if let Some(breached_at) = fact.breached_at {
         let cell = ResponseCell { breached: 1, ..ResponseCell::default() };
         let series = series(fact, response::FIRST_RESPONSE_CUSTOMER);
-        deltas.count_by(&series, &fact.further, breached_at, Counts::Response(cell), sign);
+        deltas.count_in(series, &fact.further, breached_at, Counts::Response(cell), sign);
     }
 }
 
-fn series(fact: &ConversationFact, detail: &str) -> SeriesKey {
+fn series<'f>(fact: &'f ConversationFact, detail: &'f str) -> SeriesRef<'f> {
     let dimensions: [&str; 3] = [&fact.touchpoint, &fact.channel, &fact.device];
-    SeriesKey::new(&fact.tenant, metric::RESPONSE_TIMES, detail, dimensions)
+    SeriesRef::new(&fact.tenant, metric::RESPONSE_TIMES, detail, dimensions)
 }
 
-fn contact_series(fact: &ContactFact) -> SeriesKey {
+fn contact_series(fact: &ContactFact) -> SeriesRef<'_> {
     let dimensions: [&str; 3] = [&fact.touchpoint, &fact.channel, &fact.device];
-    SeriesKey::new(&fact.tenant, metric::SERVICE_QUALITY, "", dimensions)
+    SeriesRef::new(&fact.tenant, metric::SERVICE_QUALITY, "", dimensions)
 }

@@ -2,27 +2,39 @@
 
 use serde::de::{self, DeserializeOwned, DeserializeSeed, SeqAccess, Visitor};
 
-use super::{EARLIER, INLINE, MOST_EARLIER, PackError, REMEMBERED_FROM, UUID, WORD, WORDS};
+use super::{EARLIER, INLINE, MOST_EARLIER, PackError, REMEMBERED_FROM, UUID, WORD, WORDS, parts_of};
 
 /// Reads back what a [`super::Packer`] packed, in the same order.
 #[derive(Debug)]
 pub struct Unpacker<'b> {
     bytes: &'b [u8],
     at: usize,
-    texts: Vec<(usize, usize)>,
+    texts: Vec<&'b str>,
 }
 
 impl<'b> Unpacker<'b> {
-    /// Begins with the first value.
+    /// Begins with the first value of a journey under `key`.
     #[must_use]
-    pub fn new(bytes: &'b [u8]) -> Unpacker<'b> {
-        Unpacker { bytes, at: 0, texts: Vec::new() }
+    pub fn new(key: &'b str, bytes: &'b [u8]) -> Unpacker<'b> {
+        let texts = parts_of(key).map(|(at, length)| &key[at..at + length]).collect();
+        Unpacker { bytes, at: 0, texts }
+    }
+
+    /// Passes over bytes that are no values.
+    pub fn skip(&mut self, bytes: usize) {
+        self.at += bytes;
+    }
+
+    /// Bytes that are left.
+    #[must_use]
+    pub fn left(&self) -> usize {
+        self.bytes.len() - self.at
     }
 
     /// Whether another value follows.
     #[must_use]
     pub fn has_more(&self) -> bool {
-        self.at < self.bytes.len()
+        self.left() > 0
     }
 
     /// The next value.
@@ -60,20 +72,22 @@ impl<'b> Unpacker<'b> {
         usize::try_from(self.number()).unwrap_or(usize::MAX)
     }
 
-    fn slice(&self, (at, length): (usize, usize)) -> Result<&'b str, PackError> {
-        std::str::from_utf8(&self.bytes[at..at + length]).map_err(|error| PackError(error.to_string()))
+    fn slice(&mut self) -> Result<&'b str, PackError> {
+        let length = self.length();
+        let bytes = self.bytes.get(self.at..self.at.saturating_add(length));
+        self.at += length;
+        let bytes = bytes.ok_or_else(|| PackError("a text ends early".to_owned()))?;
+        std::str::from_utf8(bytes).map_err(|error| PackError(error.to_string()))
     }
 
     fn visit_text<V: Visitor<'b>>(&mut self, visitor: V) -> Result<V::Value, PackError> {
         match self.byte() {
             INLINE => {
-                let length = self.length();
-                let place = (self.at, length);
-                self.at += length;
-                if length >= REMEMBERED_FROM && self.texts.len() < MOST_EARLIER {
-                    self.texts.push(place);
+                let text = self.slice()?;
+                if text.len() >= REMEMBERED_FROM && self.texts.len() < MOST_EARLIER {
+                    self.texts.push(text);
                 }
-                visitor.visit_borrowed_str(self.slice(place)?)
+                visitor.visit_borrowed_str(text)
             }
             UUID => {
                 let (digits, _) = self.bytes[self.at..].split_first_chunk::<16>().expect("16 bytes follow");
@@ -81,7 +95,7 @@ impl<'b> Unpacker<'b> {
                 visitor.visit_string(spell_uuid(*digits))
             }
             tag if tag >= EARLIER => {
-                visitor.visit_borrowed_str(self.slice(self.texts[usize::from(tag - EARLIER)])?)
+                visitor.visit_borrowed_str(self.texts[usize::from(tag - EARLIER)])
             }
             tag => visitor.visit_borrowed_str(WORDS[usize::from(tag - WORD)]),
         }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use serde::ser::{self, Serialize, SerializeSeq, SerializeStruct};
 
-use super::{EARLIER, INLINE, MOST_EARLIER, PackError, REMEMBERED_FROM, UUID, WORD, WORDS};
+use super::{EARLIER, INLINE, MOST_EARLIER, PackError, REMEMBERED_FROM, UUID, WORD, WORDS, parts_of};
 use crate::hash::Quick;
 
 const LONGEST_WORD: usize = 18;
@@ -16,16 +16,21 @@ static TAG_OF_WORD: LazyLock<HashMap<&str, u8, Quick>> =
 /// Packs values one after another.
 #[derive(Debug, Default)]
 pub struct Packer {
+    /// The key, then what was packed.
     bytes: Vec<u8>,
+    key_length: usize,
     /// Where the texts lie that were written in full.
     texts: Vec<(usize, usize)>,
 }
 
 impl Packer {
-    /// Begins anew.
-    pub fn clear(&mut self) {
+    /// Begins anew, for a journey under `key`, whose parts count as written.
+    pub fn begin(&mut self, key: &str) {
         self.bytes.clear();
+        self.bytes.extend_from_slice(key.as_bytes());
+        self.key_length = key.len();
         self.texts.clear();
+        self.texts.extend(parts_of(key));
     }
 
     /// Adds a value.
@@ -39,7 +44,7 @@ impl Packer {
     /// What was packed.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.bytes[self.key_length..]
     }
 
     fn number(&mut self, value: u64) {

@@ -15,7 +15,7 @@ use touchstream_processor::measure::conversation::Finding;
 use touchstream_runtime::touchpoints::Touchpoints;
 use touchstream_schemas::avro;
 use touchstream_schemas::codec::Decoder;
-use touchstream_schemas::facts::{AnswerFact, CheckoutFact, ContactFact, ConversationFact};
+use touchstream_schemas::facts::{AnswerFact, AnswerFacts, CheckoutFact, ContactFact, ConversationFact};
 use touchstream_schemas::time::{EventTime, Millis};
 use touchstream_schemas::topics::Topics;
 use touchstream_schemas::windows::Window;
@@ -109,13 +109,12 @@ fn run(seed: u64) {
 
 /// The newest version of every fact that is not deleted; revisions must rise.
 fn newest_facts(log: &Log, topics: &Topics, seed: u64) -> BTreeSet<String> {
-    let decoder = Decoder::new(&[&avro::CHECKOUT_FACT, &avro::ANSWER_FACT]);
+    let decoder = Decoder::new(&[&avro::CHECKOUT_FACT, &avro::ANSWER_FACTS]);
     let mut facts = BTreeSet::new();
     macro_rules! newest {
-        ($topic:expr, $fact:ty) => {
-            let mut newest: BTreeMap<Vec<u8>, $fact> = BTreeMap::new();
-            for (key, value) in log.values(&$topic) {
-                let fact: $fact = decoder.decode(&value).unwrap();
+        ($versions:expr, $fact:ty) => {
+            let mut newest: BTreeMap<_, $fact> = BTreeMap::new();
+            for (key, fact) in $versions {
                 let before = newest.get(&key).map_or(0, |before| before.revision);
                 assert!(fact.revision > before, "seed {seed}: revision of {fact:?} after {before}");
                 newest.insert(key, fact);
@@ -126,8 +125,12 @@ fn newest_facts(log: &Log, topics: &Topics, seed: u64) -> BTreeSet<String> {
             }
         };
     }
-    newest!(topics.checkouts(), CheckoutFact);
-    newest!(topics.answers(), AnswerFact);
+    let attempts = log.values(&topics.checkouts());
+    newest!(attempts.iter().map(|(key, value)| (key, decoder.decode(value).unwrap())), CheckoutFact);
+    let batches = log.values(&topics.answers());
+    let answers = batches.iter().flat_map(|(_, value)| decoder.decode::<AnswerFacts>(value).unwrap().facts);
+    let key = |fact: &AnswerFact| (fact.submission_id.clone(), fact.question.clone(), fact.id.clone(), fact.time);
+    newest!(answers.map(|fact| (key(&fact), fact)), AnswerFact);
     for fact in newest_of_conversations::<ConversationFact>(log, &topics.conversations(), seed) {
         facts.insert(format!("{:?}", Finding::Cycle(fact)));
     }
