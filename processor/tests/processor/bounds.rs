@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use touchstream_runtime::kafka::MAX_MESSAGE_BYTES;
+use touchstream_runtime::touchpoints::Touchpoints;
 use touchstream_schemas::avro;
 use touchstream_schemas::codec::{Decoder, Encoder, Framing};
-use touchstream_schemas::event::Family;
+use touchstream_schemas::event::{Family, FeedbackEvent};
 use touchstream_schemas::facts::AnswerFacts;
 use touchstream_schemas::money::Money;
 use touchstream_schemas::time::{EventTime, Millis};
@@ -136,4 +137,106 @@ fn names_beyond_the_limit_count_as_other_across_restarts() {
     assert_eq!(scores, BTreeMap::from([("a", 2), ("b", 1), ("other", 3), ("all", 6)]));
     let expected = [("a", (2, Some(0))), ("other", (4, Some(0)))];
     assert_eq!(steps, BTreeMap::from(expected), "what was open as other was closed as other");
+}
+
+/// Answers of nobody in particular to NPS, and the newest windows of a day by series.
+fn newest_scores(
+    settings: &touchstream_runtime::settings::Settings,
+    touchpoints: &Arc<Touchpoints>,
+    fill: &[&dyn Fn(&mut FeedbackEvent<'_>)],
+) -> BTreeMap<String, i64> {
+    let topics = Topics::new("cx");
+    let mut encoder = Encoder::new(&avro::FEEDBACK_EVENT, Framing::SingleObject);
+    let mut log = Log::default();
+    let mut measure = Owner::take_over(crate::log::measure(settings, touchpoints), &log, START);
+    let mut roll_up = Owner::take_over(crate::log::roll_up(settings, touchpoints), &log, START);
+    for (number, fill) in (0..).zip(fill) {
+        let (id, now) = (format!("e{number}"), START + Millis(number));
+        let mut event = crate::events::empty_feedback();
+        (event.id, event.event_type, event.time, event.received_at) = (&id, "feedback.answered", now, now);
+        (event.metric, event.score) = (Some("nps"), Some(9));
+        fill(&mut event);
+        log.append(&topics.raw(Family::Feedback), 0, "key", encoder.encode(&event).unwrap(), now);
+        measure.step(&mut log, 100, now, false);
+        roll_up.step(&mut log, 100, now, false);
+    }
+    roll_up.step(&mut log, 100, START + Millis(2_000), false);
+    let decoder = Decoder::new(&[&avro::WINDOW]);
+    let values = log.values(&topics.windows());
+    let windows = values.iter().map(|(_, value)| decoder.decode::<Window<'_>>(value).unwrap());
+    let of_day = windows.filter(|window| window.window == "24h");
+    of_day
+        .map(|window| {
+            let Window { touchpoint, channel, device, dimension, dimension_value, .. } = window;
+            let parts = [touchpoint, channel, device, dimension, dimension_value];
+            (parts.join(" ").trim().to_owned(), window.scores.unwrap().answers)
+        })
+        .collect()
+}
+
+/// Where there is no room for a series its device gives way first, then its channel, then its touchpoint; the rows in which
+/// these are `all` stay exact.
+#[test]
+fn a_series_without_room_gives_way_step_by_step() {
+    let mut settings = crate::events::default_settings();
+    settings.processor.max_series = 4;
+    let series = [
+        ["a", "web", "mobile"],
+        ["a", "web", "desktop"],
+        ["a", "app", "mobile"],
+        ["b", "web", "mobile"],
+        // Now there is room for one without device, and for one without channel.
+        ["a", "app", "desktop"],
+        ["b", "app", "desktop"],
+        ["c", "app", "tablet"],
+        ["a", "app", "tablet"],
+    ];
+    let fill = series.map(|[touchpoint, channel, device]| {
+        move |event: &mut FeedbackEvent<'_>| {
+            (event.touchpoint, event.channel, event.device) = (touchpoint, channel, device);
+        }
+    });
+    let fill: Vec<&dyn Fn(&mut FeedbackEvent<'_>)> = fill.iter().map(|fill| fill as _).collect();
+    let found = newest_scores(&settings, &Arc::default(), &fill);
+    let expected = [
+        ("all all all", 8),
+        ("a all all", 5),
+        ("b all all", 2),
+        ("other all all", 1),
+        ("a app all", 3),
+        ("a app mobile", 1),
+        ("a app other", 2),
+        ("b other other", 1),
+        ("all web all", 3),
+    ];
+    for (series, answers) in expected {
+        assert_eq!(found.get(series), Some(&answers), "{series} of {found:#?}");
+    }
+}
+
+/// Values of one further dimension take no room from another's, and what every tenant has needs none.
+#[test]
+fn each_further_dimension_has_room_of_its_own() {
+    let mut settings = crate::events::default_settings();
+    settings.processor.max_values = 1;
+    let dimensions = "[tenants.t]\ndimensions = [\"variant\", \"persona\", \"member\", \"service_hours\"]\n";
+    let touchpoints = Arc::new(Touchpoints::parse("test", dimensions).unwrap());
+    let fill: [&dyn Fn(&mut FeedbackEvent<'_>); 3] = [
+        &|event| (event.variant, event.persona, event.member) = (Some("A"), Some("new"), Some(true)),
+        &|event| (event.variant, event.persona, event.member) = (Some("B"), Some("new"), Some(false)),
+        &|event| (event.variant, event.persona, event.member) = (Some("A"), Some("old"), Some(true)),
+    ];
+    let found = newest_scores(&settings, &touchpoints, &fill);
+    let expected = [
+        ("variant A", 2),
+        ("variant other", 1),
+        ("persona new", 2),
+        ("persona other", 1),
+        ("member true", 2),
+        ("member false", 1),
+        ("service_hours in", 3),
+    ];
+    for (value, answers) in expected {
+        assert_eq!(found.get(&format!("all all all {value}")), Some(&answers), "{value} of {found:#?}");
+    }
 }

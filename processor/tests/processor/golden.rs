@@ -229,3 +229,19 @@ fn answers() {
         facts(&rules, journeys, time_of(&case["as_of"]))
     });
 }
+
+/// The README of the cases says where each known answer stands.
+#[test]
+fn every_known_answer_has_a_case() {
+    let readme = include_str!("../../../tests/golden/README.md");
+    let (_, table) = readme.split_once("## Known answers").unwrap();
+    let mut found = 0;
+    for line in table.lines().filter(|line| line.contains(".json")) {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let [_, answer, file, name, _] = cells[..] else { panic!("{line} has no three columns") };
+        let is_there = cases(file.trim_matches('`')).iter().any(|case| case["name"] == name);
+        assert!(is_there, "{answer}: no case of {file} has this name");
+        found += 1;
+    }
+    assert_eq!(found, 20);
+}

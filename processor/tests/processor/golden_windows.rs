@@ -105,7 +105,8 @@ fn windows() {
     assert!(cases.len() >= 6);
     for case in &cases {
         let (name, now) = (case["name"].as_str().unwrap(), time_of(&case["now"]));
-        let values = log_of(case, now).values(&Topics::new("cx").windows());
+        let log = log_of(case, now);
+        let values = log.values(&Topics::new("cx").windows());
         let windows: Vec<Window<'_>> =
             values.iter().map(|(_, value)| decoder.decode(value).unwrap()).collect();
         for expected in case["expect"]["windows"].as_array().unwrap() {

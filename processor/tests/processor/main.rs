@@ -4,6 +4,7 @@
 
 mod bounds;
 mod events;
+mod expiry;
 mod golden;
 mod golden_windows;
 mod log;

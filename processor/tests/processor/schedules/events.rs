@@ -1,6 +1,7 @@
 //! Random events as ingest would write them, and what the rules need of each.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
 
 use rand::prelude::*;
 use rand_chacha::ChaCha8Rng;
@@ -21,6 +22,65 @@ use touchstream_schemas::money::Money;
 use touchstream_schemas::time::{EventTime, Millis};
 
 use super::{SPAN, START};
+
+/// Where and when the events of a schedule happen. A small world makes no other schedules than a large one, only quicker ones.
+pub(crate) struct World {
+    pub(crate) events: usize,
+    families: Vec<Family>,
+    touchpoints: &'static [&'static str],
+    channels: &'static [&'static str],
+    devices: &'static [&'static str],
+    /// Stretches of time after the start in which something happens.
+    bursts: Vec<std::ops::Range<i64>>,
+    /// How late some are: one here and there, and of these a few by days. Few different ones, as each stretch of time has its windows.
+    late_hours: i64,
+    late_days: Option<i64>,
+    /// Keys of each family.
+    keys: u32,
+}
+
+impl World {
+    /// Five hours of everything.
+    pub(crate) fn large() -> World {
+        World {
+            events: 150,
+            families: Family::ALL.to_vec(),
+            touchpoints: &["checkout", "support"],
+            channels: &["web", "app"],
+            devices: &["mobile", "desktop"],
+            bursts: vec![0..SPAN],
+            late_hours: 2,
+            late_days: Some(3),
+            keys: 6,
+        }
+    }
+
+    /// One or two families, some minutes now and then.
+    pub(crate) fn small(random: &mut ChaCha8Rng) -> World {
+        let families = Family::ALL.choose_multiple(random, 2).copied();
+        let most = |random: &mut ChaCha8Rng, options: &'static [&'static str]| {
+            if random.random_bool(0.3) { options } else { &options[..1] }
+        };
+        let minutes =
+            |random: &mut ChaCha8Rng, between: std::ops::Range<i64>| 60_000 * random.random_range(between);
+        let mut bursts = Vec::new();
+        for _ in 0..random.random_range(1..3) {
+            let begin = minutes(random, 0..300);
+            bursts.push(begin..begin + minutes(random, 1..15));
+        }
+        World {
+            events: random.random_range(8..48),
+            families: families.take(if random.random_bool(0.6) { 1 } else { 2 }).collect(),
+            touchpoints: most(random, &["checkout", "support"]),
+            channels: most(random, &["web", "app"]),
+            devices: most(random, &["mobile", "desktop"]),
+            bursts,
+            late_hours: random.random_range(1..10),
+            late_days: random.random_bool(0.3).then(|| random.random_range(1..10)),
+            keys: random.random_range(1..4),
+        }
+    }
+}
 
 /// What the rules need of the raw events: journeys by key, and what counts by itself.
 #[derive(Default)]
@@ -43,6 +103,8 @@ pub(crate) struct Counted {
 pub(crate) struct Raw {
     pub(crate) id: String,
     pub(crate) family: Family,
+    pub(crate) time: EventTime,
+    pub(crate) received_at: EventTime,
     pub(crate) key: String,
     pub(crate) value: Vec<u8>,
     /// What counts of it; nothing of machines' traffic and of types that no metric is made of.
@@ -70,7 +132,15 @@ impl Everything {
 
 /// Encodes an event of any family as ingest does.
 fn encode<T: serde::Serialize>(family: Family, event: &T) -> Vec<u8> {
-    Encoder::new(avro::of_family(family), Framing::SingleObject).encode(event).unwrap()
+    thread_local! {
+        static ENCODERS: RefCell<HashMap<Family, Encoder>> = RefCell::default();
+    }
+    ENCODERS.with_borrow_mut(|encoders| {
+        let encoder = encoders
+            .entry(family)
+            .or_insert_with(|| Encoder::new(avro::of_family(family), Framing::SingleObject));
+        encoder.encode(event).unwrap()
+    })
 }
 
 fn pick<'a>(random: &mut ChaCha8Rng, options: &[&'a str]) -> &'a str {
@@ -87,6 +157,7 @@ struct Context {
     device: &'static str,
     traffic: &'static str,
     variant: Option<&'static str>,
+    keys: u32,
 }
 
 macro_rules! fill {
@@ -103,25 +174,33 @@ pub(crate) fn random_event(
     random: &mut ChaCha8Rng,
     number: usize,
     shift: Millis,
+    world: &World,
     touchpoints: &Touchpoints,
 ) -> Raw {
-    let time = START + Millis(random.random_range(0..SPAN)) + shift;
-    let late = if random.random_bool(0.1) { 7_200_000 } else { random.random_range(0..5_000) };
+    let burst = world.bursts.choose(random).unwrap().clone();
+    let received_at = START + Millis(random.random_range(burst)) + shift;
+    let a_bit = Millis(random.random_range(0..5_000));
+    let late = match (random.random_range(0..40), world.late_days) {
+        (0..3, Some(days)) => Millis::DAY.times(days),
+        (3..6, _) => Millis::HOUR.times(world.late_hours),
+        _ => a_bit,
+    };
     let context = Context {
         id: format!("e{number}"),
-        time,
-        received_at: time + Millis(late),
-        touchpoint: pick(random, &["checkout", "support"]),
-        channel: pick(random, &["web", "app"]),
-        device: pick(random, &["mobile", "desktop"]),
+        time: received_at - late,
+        received_at,
+        touchpoint: pick(random, world.touchpoints),
+        channel: pick(random, world.channels),
+        device: pick(random, world.devices),
         traffic: if random.random_bool(0.05) { "bot" } else { "human" },
         variant: [None, Some("A"), Some("B")].choose(random).copied().flatten(),
+        keys: world.keys,
     };
-    let raw = match random.random_range(0..4) {
-        0 => checkout(random, &context, touchpoints),
-        1 => conversation(random, &context, touchpoints),
-        2 => feedback(random, &context, touchpoints),
-        _ => app_event(random, &context, touchpoints),
+    let raw = match world.families.choose(random).unwrap() {
+        Family::Checkout => checkout(random, &context, touchpoints),
+        Family::Chat => conversation(random, &context, touchpoints),
+        Family::Feedback => feedback(random, &context, touchpoints),
+        Family::App => app_event(random, &context, touchpoints),
     };
     Raw { point: raw.point.filter(|_| context.traffic == "human"), ..raw }
 }
@@ -129,7 +208,7 @@ pub(crate) fn random_event(
 fn checkout(random: &mut ChaCha8Rng, context: &Context, touchpoints: &Touchpoints) -> Raw {
     let mut event = crate::events::empty_checkout();
     fill!(event, context);
-    let key = format!("k{}", random.random_range(0..6));
+    let key = format!("k{}", random.random_range(0..context.keys));
     let transaction = format!("t{}", random.random_range(0..4));
     event.checkout_id = Some(&key);
     let types = [
@@ -162,6 +241,8 @@ fn checkout(random: &mut ChaCha8Rng, context: &Context, touchpoints: &Touchpoint
     let point = CheckoutPoint::of(&event, touchpoints).map(|point| Point::Checkout(key.clone(), point));
     Raw {
         id: context.id.clone(),
+        time: context.time,
+        received_at: context.received_at,
         family: Family::Checkout,
         key: keys::join(&["t", keys::checkout(&event)]),
         value: encode(Family::Checkout, &event),
@@ -172,7 +253,7 @@ fn checkout(random: &mut ChaCha8Rng, context: &Context, touchpoints: &Touchpoint
 fn conversation(random: &mut ChaCha8Rng, context: &Context, touchpoints: &Touchpoints) -> Raw {
     let mut event = crate::events::empty_chat();
     fill!(event, context);
-    let conversation = format!("c{}", random.random_range(0..5));
+    let conversation = format!("c{}", random.random_range(0..context.keys));
     let message = format!("m{}", random.random_range(0..40));
     let customer = format!("u{}", random.random_range(0..3));
     event.conversation_id = &conversation;
@@ -197,6 +278,8 @@ fn conversation(random: &mut ChaCha8Rng, context: &Context, touchpoints: &Touchp
     }
     Raw {
         id: context.id.clone(),
+        time: context.time,
+        received_at: context.received_at,
         family: Family::Chat,
         key: keys::join(&["t", keys::chat(&event)]),
         value: encode(Family::Chat, &event),
@@ -207,7 +290,7 @@ fn conversation(random: &mut ChaCha8Rng, context: &Context, touchpoints: &Touchp
 fn feedback(random: &mut ChaCha8Rng, context: &Context, touchpoints: &Touchpoints) -> Raw {
     let mut event = crate::events::empty_feedback();
     fill!(event, context);
-    let submission = format!("f{}", random.random_range(0..8));
+    let submission = format!("f{}", random.random_range(0..context.keys + 2));
     event.event_type = pick(
         random,
         &[
@@ -234,6 +317,8 @@ fn feedback(random: &mut ChaCha8Rng, context: &Context, touchpoints: &Touchpoint
         .map(|point| Point::Feedback(keys::feedback(&event).to_owned(), point));
     Raw {
         id: context.id.clone(),
+        time: context.time,
+        received_at: context.received_at,
         family: Family::Feedback,
         key: keys::join(&["t", keys::feedback(&event)]),
         value: encode(Family::Feedback, &event),
@@ -263,6 +348,8 @@ fn app_event(random: &mut ChaCha8Rng, context: &Context, touchpoints: &Touchpoin
     });
     Raw {
         id: context.id.clone(),
+        time: context.time,
+        received_at: context.received_at,
         family: Family::App,
         key: keys::join(&["t", keys::app(&event)]),
         value: encode(Family::App, &event),

@@ -1,6 +1,7 @@
 //! The plain recomputation: facts by the rules alone, and every window as the sum of its minutes, in whatever order.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use touchstream_processor::cells::Counts;
@@ -15,14 +16,11 @@ use touchstream_runtime::settings::Settings;
 use touchstream_runtime::touchpoints::Touchpoints;
 use touchstream_schemas::facts::ContactFact;
 use touchstream_schemas::log_buckets;
-use touchstream_schemas::panes::{Bucket, Pane, ServiceCounts, metric};
+use touchstream_schemas::panes::{Bucket, Pane, ReasonCounts, Scores, ServiceCounts, metric};
 use touchstream_schemas::time::EventTime;
 use touchstream_schemas::windows::{Percentiles, Window};
 
 use super::events::Everything;
-
-/// Numbers of a window by name; zeros are left out.
-pub(crate) type Numbers = BTreeMap<String, i64>;
 
 /// Facts of all journeys, and what everything adds up to, by series and minute.
 pub(crate) fn recompute(
@@ -71,6 +69,8 @@ fn of<R: Rules>(
 ) {
     for (key, points) in journeys {
         points.sort_by(|one, other| R::position(one).cmp(&R::position(other)));
+        // A copy that came too late to be known as one is the same event all the same.
+        points.dedup_by(|one, other| R::position(one) == R::position(other));
         for mut fact in rules.evaluate("t", key, points, watermark).facts {
             R::contribute(&fact, Sign::Plus, deltas);
             R::stamp(&mut fact, 0, false);
@@ -113,168 +113,236 @@ fn count_returns(
     }
 }
 
-fn numbers_of_pane(pane: &Pane<'_>) -> Numbers {
+/// Names as numbers: there are millions of comparisons.
+#[derive(Default)]
+pub(crate) struct Naming {
+    ids: HashMap<String, u32>,
+    names: Vec<String>,
+    /// Log buckets among the names.
+    buckets: HashMap<u32, i32>,
+    text: String,
+}
+
+impl Naming {
+    pub(crate) fn id(&mut self, name: fmt::Arguments<'_>) -> u32 {
+        self.text.clear();
+        self.text.write_fmt(name).unwrap();
+        if let Some(id) = self.ids.get(&self.text) {
+            return *id;
+        }
+        let id = u32::try_from(self.names.len()).unwrap();
+        self.names.push(self.text.clone());
+        self.ids.insert(self.text.clone(), id);
+        id
+    }
+
+    fn bucket(&mut self, index: i32) -> u32 {
+        let id = self.id(format_args!("bucket {index}"));
+        self.buckets.insert(id, index);
+        id
+    }
+
+    /// In words.
+    pub(crate) fn tell(&self, numbers: Option<&Numbers>) -> Vec<String> {
+        let word = |(id, value): &(u32, i64)| format!("{}: {value}", self.names[*id as usize]);
+        numbers.map_or_else(|| vec!["nothing".to_owned()], |numbers| numbers.iter().map(word).collect())
+    }
+
+    /// Which window, in words.
+    pub(crate) fn tell_window(&self, (series, size, end): WindowKey) -> String {
+        format!("{} {size} {end}", self.names[series as usize])
+    }
+}
+
+/// Numbers of a window in order of their names; zeros are left out.
+pub(crate) type Numbers = Vec<(u32, i64)>;
+
+/// Series, size and end.
+pub(crate) type WindowKey = (u32, &'static str, i64);
+
+fn add(numbers: &mut Numbers, id: u32, value: i64) {
+    match numbers.binary_search_by_key(&id, |(id, _)| *id) {
+        Ok(place) => numbers[place].1 += value,
+        Err(place) => numbers.insert(place, (id, value)),
+    }
+}
+
+fn numbers_of_pane(pane: &Pane<'_>, naming: &mut Naming) -> Numbers {
     let mut numbers = Numbers::new();
-    let mut add = |name: String, value: i64| *numbers.entry(name).or_insert(0) += value;
     if let Some(scores) = pane.scores {
-        add("answers".into(), scores.answers);
-        add("top".into(), scores.top);
-        add("bottom".into(), scores.bottom);
+        add_scores(&mut numbers, scores, naming);
     }
     if let Some(checkout) = &pane.checkout {
+        add_checkout(&mut numbers, (&checkout.reasons, checkout.within_3min, checkout.within_15min), naming);
         for step in &checkout.steps {
-            add(format!("step {} reached", step.step), step.reached);
-            add(format!("step {} dropped", step.step), step.dropped);
+            add(&mut numbers, naming.id(format_args!("step {} reached", step.step)), step.reached);
+            add(&mut numbers, naming.id(format_args!("step {} dropped", step.step)), step.dropped);
         }
-        for reason in &checkout.reasons {
-            let name = format!("{} {} {}", reason.reason, reason.reason_source, reason.currency);
-            add(format!("reason {name}"), reason.attempts);
-            add(format!("value {name}"), reason.value.0);
-        }
-        add("within 3".into(), checkout.within_3min);
-        add("within 15".into(), checkout.within_15min);
     }
     if let Some(response) = &pane.response {
-        add("breached".into(), response.breached);
+        add(&mut numbers, naming.id(format_args!("breached")), response.breached);
     }
     if let Some(service) = &pane.service {
-        numbers_of_service(service).into_iter().for_each(|(name, count)| add(name, count));
+        add_service(&mut numbers, *service, naming);
     }
     if let Some(app) = &pane.app {
-        add("errors".into(), app.errors);
-        add("tasks".into(), app.tasks);
-        add("successes".into(), app.successes);
+        add_app(&mut numbers, [app.errors, app.tasks, app.successes], naming);
     }
     let durations = (pane.checkout.iter().map(|checkout| &checkout.durations))
         .chain(pane.response.iter().map(|response| &response.durations))
         .chain(pane.app.iter().map(|app| &app.durations));
     for bucket in durations.flatten() {
-        add(format!("bucket {:08}", bucket.index + 1), bucket.count);
+        add(&mut numbers, naming.bucket(bucket.index), bucket.count);
     }
     numbers
 }
 
-fn numbers_of_service(counts: &ServiceCounts) -> Numbers {
-    let value = serde_json::to_value(counts).unwrap();
-    value.as_object().unwrap().iter().map(|(name, count)| (name.clone(), count.as_i64().unwrap())).collect()
+fn add_scores(numbers: &mut Numbers, scores: Scores, naming: &mut Naming) {
+    add(numbers, naming.id(format_args!("answers")), scores.answers);
+    add(numbers, naming.id(format_args!("top")), scores.top);
+    add(numbers, naming.id(format_args!("bottom")), scores.bottom);
+}
+
+fn add_checkout(
+    numbers: &mut Numbers,
+    (reasons, within_3min, within_15min): (&[ReasonCounts<'_>], i64, i64),
+    naming: &mut Naming,
+) {
+    for ReasonCounts { reason, reason_source, currency, attempts, value } in reasons {
+        let name = format_args!("reason {reason} {reason_source} {currency}");
+        add(numbers, naming.id(name), *attempts);
+        add(numbers, naming.id(format_args!("value {reason} {reason_source} {currency}")), value.0);
+    }
+    add(numbers, naming.id(format_args!("within 3")), within_3min);
+    add(numbers, naming.id(format_args!("within 15")), within_15min);
+}
+
+fn add_app(numbers: &mut Numbers, counts: [i64; 3], naming: &mut Naming) {
+    for (name, count) in ["errors", "tasks", "successes"].into_iter().zip(counts) {
+        add(numbers, naming.id(format_args!("{name}")), count);
+    }
+}
+
+fn add_service(numbers: &mut Numbers, counts: ServiceCounts, naming: &mut Naming) {
+    let ServiceCounts { conversations, bot, contained, returned, handoffs, .. } = counts;
+    let ServiceCounts { human_requests, human_reached, bot_loops, reasked, reopened, .. } = counts;
+    let named = [
+        ("conversations", conversations),
+        ("bot", bot),
+        ("contained", contained),
+        ("returned", returned),
+        ("handoffs", handoffs),
+        ("human_requests", human_requests),
+        ("human_reached", human_reached),
+        ("bot_loops", bot_loops),
+        ("reasked", reasked),
+        ("reopened", reopened),
+    ];
+    for (name, count) in named {
+        add(numbers, naming.id(format_args!("{name}")), count);
+    }
 }
 
 /// Replaces buckets by what windows show of them.
-fn finish(mut numbers: Numbers) -> Numbers {
+fn finish(mut numbers: Numbers, naming: &mut Naming) -> Numbers {
     let mut buckets = Vec::new();
-    numbers.retain(|name, count| match name.strip_prefix("bucket ") {
+    numbers.retain(|(id, count)| match naming.buckets.get(id) {
         Some(index) => {
-            buckets.push(Bucket { index: index.parse::<i32>().unwrap() - 1, count: *count });
+            buckets.push(Bucket { index: *index, count: *count });
             false
         }
         None => true,
     });
+    buckets.sort_by_key(|bucket| bucket.index);
     let at = |percent| log_buckets::percentile(&buckets, percent);
     let n = buckets.iter().map(|bucket| bucket.count).sum();
     let percentiles = Percentiles { n, p50_ms: at(50), p75_ms: at(75), p95_ms: at(95), p99_ms: at(99) };
-    add_percentiles(&mut numbers, percentiles);
-    numbers.retain(|_, value| *value != 0);
+    add_percentiles(&mut numbers, percentiles, naming);
+    numbers.retain(|(_, value)| *value != 0);
     numbers
 }
 
-fn add_percentiles(numbers: &mut Numbers, shown: Percentiles) {
-    numbers.insert("n".into(), shown.n);
-    let values = [("p50", shown.p50_ms), ("p75", shown.p75_ms), ("p95", shown.p95_ms), ("p99", shown.p99_ms)];
-    numbers.extend(values.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+fn add_percentiles(numbers: &mut Numbers, shown: Percentiles, naming: &mut Naming) {
+    let Percentiles { n, p50_ms, p75_ms, p95_ms, p99_ms } = shown;
+    let values = [("n", Some(n)), ("p50", p50_ms), ("p75", p75_ms), ("p95", p95_ms), ("p99", p99_ms)];
+    for (name, value) in values {
+        add(numbers, naming.id(format_args!("{name}")), value.unwrap_or_default());
+    }
 }
 
 /// The numbers that a window shows.
-pub(crate) fn numbers_of_window(window: &Window<'_>) -> Numbers {
+pub(crate) fn numbers_of_window(window: &Window<'_>, naming: &mut Naming) -> Numbers {
     let mut numbers = Numbers::new();
     if let Some(scores) = window.scores {
-        numbers.extend([
-            ("answers".into(), scores.answers),
-            ("top".into(), scores.top),
-            ("bottom".into(), scores.bottom),
-        ]);
+        add_scores(&mut numbers, scores, naming);
     }
     if let Some(checkout) = &window.checkout {
         for step in &checkout.steps {
-            *numbers.entry(format!("step {} reached", step.step)).or_insert(0) += step.reached;
-            *numbers.entry(format!("step {} dropped", step.step)).or_insert(0) += step.dropped;
+            add(&mut numbers, naming.id(format_args!("step {} reached", step.step)), step.reached);
+            add(&mut numbers, naming.id(format_args!("step {} dropped", step.step)), step.dropped);
         }
-        for reason in &checkout.reasons {
-            let name = format!("{} {} {}", reason.reason, reason.reason_source, reason.currency);
-            numbers.insert(format!("reason {name}"), reason.attempts);
-            numbers.insert(format!("value {name}"), reason.value.0);
-        }
-        numbers.insert("within 3".into(), checkout.within_3min);
-        numbers.insert("within 15".into(), checkout.within_15min);
-        add_percentiles(&mut numbers, checkout.durations);
+        add_checkout(&mut numbers, (&checkout.reasons, checkout.within_3min, checkout.within_15min), naming);
+        add_percentiles(&mut numbers, checkout.durations, naming);
     }
     if let Some(response) = &window.response {
-        numbers.insert("breached".into(), response.breached.unwrap_or_default());
-        add_percentiles(&mut numbers, response.durations);
+        add(&mut numbers, naming.id(format_args!("breached")), response.breached.unwrap_or_default());
+        add_percentiles(&mut numbers, response.durations, naming);
     }
     if let Some(service) = &window.service {
-        numbers.extend(numbers_of_service(service));
+        add_service(&mut numbers, *service, naming);
     }
     if let Some(app) = &window.app {
-        let counts = [("errors", app.errors), ("tasks", app.tasks), ("successes", app.successes)];
-        numbers.extend(counts.map(|(name, count)| (name.to_owned(), count)));
-        add_percentiles(&mut numbers, app.durations);
+        add_app(&mut numbers, [app.errors, app.tasks, app.successes], naming);
+        add_percentiles(&mut numbers, app.durations, naming);
     }
-    numbers.retain(|_, value| *value != 0);
+    numbers.retain(|(_, value)| *value != 0);
     numbers
 }
 
-/// What tells one window from another, as text.
-pub(crate) fn window_key(series: [&str; 7], window: &str, end: i64) -> String {
-    format!("{} {window} {end}", series.join(" "))
+/// Sizes in minutes, with their advance.
+const SIZES: [(&str, i64, i64); 6] = [
+    ("5m", 5, 1),
+    ("1h", 60, 1),
+    ("24h", 1_440, 15),
+    ("7d", 10_080, 60),
+    ("28d", 40_320, 1_440),
+    ("90d", 129_600, 1_440),
+];
+
+/// What tells one window from another.
+pub(crate) fn window_key(series: [&str; 7], window: &str, end: i64, naming: &mut Naming) -> WindowKey {
+    let size = SIZES.iter().find(|(size, ..)| *size == window).unwrap().0;
+    let [metric, detail, touchpoint, channel, device, dimension, value] = series;
+    let name = format_args!("{metric} {detail} {touchpoint} {channel} {device} {dimension} {value}");
+    (naming.id(name), size, end)
 }
 
 /// Every window by the plainest way: each minute's numbers are added to each window that contains it.
-pub(crate) fn expected_windows(mut deltas: Deltas, now: EventTime) -> BTreeMap<String, Numbers> {
+pub(crate) fn expected_windows(
+    mut deltas: Deltas,
+    now: EventTime,
+    naming: &mut Naming,
+) -> HashMap<WindowKey, Numbers> {
     const MINUTE: i64 = 60_000;
-    let sizes = [
-        ("5m", 5, 1),
-        ("1h", 60, 1),
-        ("24h", 1_440, 15),
-        ("7d", 10_080, 60),
-        ("28d", 40_320, 1_440),
-        ("90d", 129_600, 1_440),
-    ];
-    // Millions of additions: names are numbers until all is added up.
-    let mut names: Vec<String> = Vec::new();
-    let mut number_of: HashMap<String, usize> = HashMap::new();
-    let mut windows: HashMap<String, BTreeMap<i64, HashMap<usize, i64>>> = HashMap::new();
+    let mut windows: HashMap<WindowKey, Numbers> = HashMap::new();
     deltas
         .drain::<()>(|_, pane| {
-            let Some(minute) = pane.minute else { return Ok(()) };
-            if pane.metric == "quality" {
-                return Ok(());
-            }
-            let numbers: Vec<(usize, i64)> = numbers_of_pane(pane)
-                .into_iter()
-                .map(|(name, value)| {
-                    let number = *number_of.entry(name).or_insert_with_key(|name| {
-                        names.push(name.clone());
-                        names.len() - 1
-                    });
-                    (number, value)
-                })
-                .collect();
-            let is_score = ["nps", "csat", "ces"].contains(&pane.metric);
+            let Some(minute) = pane.minute.filter(|_| pane.metric != metric::QUALITY) else { return Ok(()) };
+            let numbers = numbers_of_pane(pane, naming);
+            let is_score = [metric::NPS, metric::CSAT, metric::CES].contains(&pane.metric);
             for combination in 0..8 {
                 let part = |bit: i32, value| if combination & bit == 0 { value } else { "all" };
-                let dimensions = [part(1, pane.touchpoint), part(2, pane.channel), part(4, pane.device)];
-                for (name, size, advance) in sizes.iter().take(if is_score { 6 } else { 4 }) {
+                let [touchpoint, channel, device] =
+                    [part(1, pane.touchpoint), part(2, pane.channel), part(4, pane.device)];
+                let (dimension, value) = (pane.dimension, pane.dimension_value);
+                let series = [pane.metric, pane.detail, touchpoint, channel, device, dimension, value];
+                for (name, size, advance) in SIZES.iter().take(if is_score { 6 } else { 4 }) {
                     let newest = (now.0 / (advance * MINUTE) + 1) * advance * MINUTE;
                     let mut end = (minute.0 / (advance * MINUTE) + 1) * advance * MINUTE;
-                    let [touchpoint, channel, device] = dimensions;
-                    let (dimension, value) = (pane.dimension, pane.dimension_value);
-                    let series = [pane.metric, pane.detail, touchpoint, channel, device, dimension, value];
-                    let ends = windows.entry(window_key(series, name, 0)).or_default();
+                    let (series, ..) = window_key(series, name, 0, naming);
                     while end - size * MINUTE <= minute.0 && end <= newest {
-                        let sum = ends.entry(end).or_default();
-                        for (name, value) in &numbers {
-                            *sum.entry(*name).or_insert(0) += value;
-                        }
+                        let sum = windows.entry((series, *name, end)).or_default();
+                        numbers.iter().for_each(|(id, value)| add(sum, *id, *value));
                         end += advance * MINUTE;
                     }
                 }
@@ -282,16 +350,9 @@ pub(crate) fn expected_windows(mut deltas: Deltas, now: EventTime) -> BTreeMap<S
             Ok(())
         })
         .unwrap();
-    let mut expected = BTreeMap::new();
-    for (series, ends) in windows {
-        for (end, sums) in ends {
-            let numbers =
-                finish(sums.into_iter().map(|(number, value)| (names[number].clone(), value)).collect());
-            if !numbers.is_empty() {
-                let series = series.strip_suffix('0').expect("it was made for the end 0");
-                expected.insert(format!("{series}{end}"), numbers);
-            }
-        }
+    for numbers in windows.values_mut() {
+        *numbers = finish(std::mem::take(numbers), naming);
     }
-    expected
+    windows.retain(|_, numbers| !numbers.is_empty());
+    windows
 }
