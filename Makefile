@@ -6,7 +6,7 @@ CARGO ?= cargo
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help tools up test format-check fmt lint dependencies tests build pin-parts browser-files schedules chaos-ingest hostile bench-processor
+.PHONY: help tools up test format-check fmt lint dependencies tests build pin-parts browser-files schedules chaos-ingest chaos-processor hostile bench-processor
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,10 @@ schedules: ## Run the processor's seeded schedules, SCHEDULES=20000 of them
 
 chaos-ingest: ## Never a false 202: 500,000 events while Kafka and ingest are killed again and again; SEED=20261122
 	$(CARGO) test --release --locked -p touchstream-ingest --test durability -- --ignored --nocapture --exact chaos::never_a_false_202_among_half_a_million
+
+CHAOS_SECONDS ?= 600
+chaos-processor: ## Three processors killed, stopped, started at random while events come, CHAOS_SECONDS=600 long; SEED=n for the same again
+	CHAOS_SECONDS=$(CHAOS_SECONDS) $(CARGO) test --release --locked --test pipeline -- --ignored --nocapture --exact processes::three_instances_under_many_faults_equal_the_recomputation
 
 hostile: ## Every attack at once on ingest: memory flat, an honest client's p99 within twice its normal, without a floor
 	HOSTILE_STRICT=1 $(CARGO) test --release --locked -p touchstream-ingest --test http attacks_cost -- --nocapture

@@ -2,7 +2,7 @@
 //! away with it.
 
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -129,6 +129,16 @@ impl Machine {
         for name in ["ingest", "processor", "sink", "clickhouse"] {
             self.service(name).stop();
         }
+    }
+
+    /// The file with the settings.
+    pub(crate) fn config(&self) -> PathBuf {
+        self._directory.path().join("touchstream.toml")
+    }
+
+    /// Address of Kafka.
+    pub(crate) fn kafka(&self) -> String {
+        self._kafka.bootstrap()
     }
 
     /// Address of ingest.

@@ -64,6 +64,12 @@ impl Service {
         answer.body_mut().read_to_string().map_err(|error| error.to_string())
     }
 
+    /// What its admin port shows to Prometheus.
+    pub(crate) fn metrics(&self) -> Result<String, String> {
+        let answer = ureq::get(format!("http://{}/metrics", self.admin)).call();
+        answer.and_then(|mut answer| answer.body_mut().read_to_string()).map_err(|error| error.to_string())
+    }
+
     /// Waits until it has ended by itself, without success.
     pub(crate) fn wait_failed(&self, within: Duration) {
         let process = self.process.as_ref().expect("it was started");
@@ -71,6 +77,13 @@ impl Service {
             Some(status) => assert!(!status.success(), "{} ended well:\n{}", self.name, self.log()),
             None => panic!("{} still runs:\n{}", self.name, self.log()),
         }
+    }
+
+    /// Sends a signal and tells the process's id.
+    pub(crate) fn signal(&self, signal: Signal) -> u32 {
+        let process = self.process.as_ref().expect("it was started");
+        process.signal(signal);
+        process.pid()
     }
 
     /// `kill -9`, and waits until it is gone.

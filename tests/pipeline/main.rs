@@ -5,8 +5,11 @@
 mod harness;
 
 mod bad_input;
+mod doctor;
 mod external;
+mod metrics;
 mod one_event;
+mod processes;
 mod readme;
 mod simulated_day;
 mod up;

@@ -140,7 +140,7 @@ fn windows_are_final(clickhouse: &ClickHouse, as_of: i64) -> Result<(), String> 
     if open.is_empty() { Ok(()) } else { Err(format!("windows are not final: {}", open.join(", "))) }
 }
 
-fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock stands after 1970");
     i64::try_from(since.as_millis()).expect("milliseconds fit")
 }

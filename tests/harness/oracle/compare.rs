@@ -22,11 +22,24 @@ pub(crate) struct Differences {
 }
 
 impl Differences {
-    fn add(&mut self, tell: impl FnOnce() -> String) {
+    pub(super) fn add(&mut self, tell: impl FnOnce() -> String) {
         self.count += 1;
         if self.told.len() < TOLD {
             self.told.push(tell());
         }
+    }
+
+    /// Of lines that should be there as often as they are: each with how many are missing, below zero when there are too many.
+    pub(super) fn of_balance(compared: usize, balance: HashMap<String, i64>) -> Differences {
+        let mut differences = Differences { compared, ..Differences::default() };
+        let mut wrong: Vec<_> = balance.into_iter().filter(|(_, count)| *count != 0).collect();
+        // Sorted, what is missing and what stands there instead come next to each other.
+        wrong.sort();
+        for (line, count) in wrong {
+            let word = if count > 0 { "missing" } else { "too many" };
+            differences.add(|| format!("  {word}: {line}"));
+        }
+        differences
     }
 }
 
@@ -227,21 +240,14 @@ impl Comparison<'_> {
 
     /// Compares lines as a multiset.
     fn facts(&self, sql: &str, expected: Vec<String>) -> Result<Differences, String> {
-        let mut differences = Differences { compared: expected.len(), ..Differences::default() };
+        let compared = expected.len();
         let mut balance: HashMap<String, i64> = HashMap::new();
         for line in expected {
             *balance.entry(line).or_default() += 1;
         }
         let sql = sql.replace("{database}", self.clickhouse.database()).replace("{tenant}", self.tenant);
         self.clickhouse.lines(&sql, |line| *balance.entry(line.to_owned()).or_default() -= 1)?;
-        let mut wrong: Vec<_> = balance.into_iter().filter(|(_, count)| *count != 0).collect();
-        // Sorted, what is missing and what stands there instead come next to each other.
-        wrong.sort();
-        for (line, count) in wrong {
-            let word = if count > 0 { "missing" } else { "too many" };
-            differences.add(|| format!("  {word}: {line}"));
-        }
-        Ok(differences)
+        Ok(Differences::of_balance(compared, balance))
     }
 }
 

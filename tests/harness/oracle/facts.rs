@@ -12,6 +12,11 @@ pub(super) fn facts(truth: &Truth) -> [(&'static str, String, Vec<String>); 3] {
     ]
 }
 
+/// For each fact object its name and the lines expected.
+pub(super) fn expected(truth: &Truth) -> [(&'static str, Vec<String>); 3] {
+    facts(truth).map(|(object, _, lines)| (object, lines))
+}
+
 fn select(object: &str, columns: &str) -> String {
     format!("SELECT {columns} FROM {{database}}.{object} WHERE tenant = '{{tenant}}' FORMAT TabSeparated")
 }
@@ -29,7 +34,7 @@ fn attempt(attempt: &Attempt) -> String {
     let reason = attempt.reason.as_ref();
     line(&[
         id,
-        dimensions(&attempt.dimensions),
+        own(&attempt.dimensions),
         attempt.state.to_owned(),
         attempt.started_at.to_string(),
         or_null(attempt.ended_at),
@@ -61,7 +66,7 @@ fn cycle(cycle: &Cycle) -> String {
         cycle.conversation_id.clone(),
         cycle.cycle.to_string(),
         cycle.cycle_id.clone(),
-        dimensions(&cycle.dimensions),
+        own(&cycle.dimensions),
         cycle.state.clone(),
         cycle.started_at.to_string(),
         or_null(cycle.ended_at),
@@ -84,7 +89,7 @@ fn answer(answer: &Answer) -> String {
     line(&[
         answer.id.clone(),
         answer.submission_id.clone(),
-        dimensions(&answer.dimensions),
+        own(&answer.dimensions),
         answer.time.to_string(),
         answer.metric.clone(),
         or_null(answer.score),
@@ -93,14 +98,18 @@ fn answer(answer: &Answer) -> String {
     ])
 }
 
-fn dimensions(dimensions: &Dimensions) -> String {
-    dimensions.0.join("\t")
+pub(super) fn dimensions(dimensions: [&str; 3]) -> String {
+    dimensions.join("\t")
 }
 
-fn or_null(value: Option<impl ToString>) -> String {
+fn own(Dimensions(dimensions): &Dimensions) -> String {
+    dimensions.join("\t")
+}
+
+pub(super) fn or_null(value: Option<impl ToString>) -> String {
     value.map_or_else(|| "\\N".to_owned(), |value| value.to_string())
 }
 
-fn line(fields: &[String]) -> String {
+pub(super) fn line(fields: &[String]) -> String {
     fields.join("\t")
 }

@@ -1,6 +1,7 @@
 //! The oracle: an independent batch recomputation of every number that the tests compare.
 //!
-//! It reads the public event format, knows docs/metric-definitions.md and nothing else: none of the product's code is used here. It
+//! It reads the public event format, knows docs/metric-definitions.md and nothing else: none of the product's code is used here, but for
+//! the codec by which [`topics`] reads what came out. It
 //! is written to be believed at reading: sort everything, walk over it, count. Golden cases in tests/golden hold it to the text.
 
 mod answers;
@@ -14,6 +15,7 @@ mod facts;
 mod golden;
 mod now;
 mod outcomes;
+mod topics;
 mod touchpoints;
 mod windows;
 
@@ -26,6 +28,7 @@ pub(crate) use compare::Comparison;
 pub(crate) use contacts::Contact;
 pub(crate) use conversations::Cycle;
 pub(crate) use event::{Dimensions, Event, rfc3339, time_of};
+pub(crate) use topics::Results;
 pub(crate) use touchpoints::Touchpoints;
 
 pub(crate) const MINUTE: i64 = 60_000;
