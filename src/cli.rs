@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::key::KeyCommand;
+use crate::replay::ReplayOptions;
 
 /// Customer-experience numbers within seconds: touchpoint events in, trusted rolling windows out.
 #[derive(Debug, Parser)]
@@ -59,6 +60,14 @@ pub(crate) enum Command {
     /// Make write keys.
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Rebuild facts, minutes and windows of a period from the raw topics; readers see the old results or the new ones, never both.
+    ///
+    /// Needs the raw records of the period and of the 7 days before it. The processor waits while it is replaced, usually some seconds.
+    #[command(
+        after_help = "Examples:\n  touchstream replay --from 2026-11-20 --dry-run\n  touchstream replay --from \
+                      2026-11-20T10:00Z --to 2026-11-20T12:00Z --json"
+    )]
+    Replay(ReplayOptions),
     /// Look at everything and say what is wrong, why, and what to do: Kafka, ClickHouse, lag, watermarks, transactions, disks.
     ///
     /// Changes nothing. Exit status 0: no problem; 1: a problem was found; 2: wrong settings.

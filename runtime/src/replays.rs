@@ -25,11 +25,11 @@ pub const HOLD_KEY: &str = "hold";
 /// Key of the epoch.
 pub const EPOCH_KEY: &str = "epoch";
 /// A hold that is not repeated for this long is over: its replay is dead.
-pub const HOLD_LAPSES_AFTER: Duration = Duration::from_secs(20);
+pub const HOLD_LAPSES_AFTER: Duration = Duration::from_secs(10);
 /// A hold that was written this long ago, by the clocks of two machines, is over for whoever starts now.
 const STALE: Duration = Duration::from_secs(120);
 /// How often a hold is repeated.
-pub const HOLD_INTERVAL: Duration = Duration::from_secs(2);
+pub const HOLD_INTERVAL: Duration = Duration::from_secs(1);
 /// Longest wait for the topic's end at the start.
 const START_DEADLINE: Duration = Duration::from_secs(30);
 /// Wait for the next record; bounds how late shutdown is seen.

@@ -182,7 +182,9 @@ impl Staging {
             self.execute(&format!("ALTER TABLE {theirs} ATTACH PARTITION ID '{partition}' FROM {own}")).await?;
         }
         make_visible(&self.client, &self.database, epoch).await?;
-        Ok(began.elapsed())
+        let took = began.elapsed();
+        start_merges(&self.client, &self.database).await?;
+        Ok(took)
     }
 
     /// Drops the replay's own tables.
@@ -223,8 +225,8 @@ impl Staging {
     }
 }
 
-/// Lets readers see the results up to `epoch`, and lets merges go on. The sink does it too before it writes results of an epoch: a
-/// replay that died between Kafka and ClickHouse must not leave results hidden.
+/// Lets readers see the results up to `epoch`. The sink does it too before it writes results of an epoch: a replay that died between Kafka
+/// and ClickHouse must not leave results hidden.
 pub(crate) async fn make_visible(client: &Client, database: &str, epoch: i64) -> Result<(), SinkError> {
     let known = format!("SELECT greatest(max(epoch), 1) FROM {database}.store_epochs");
     let known = client::ask(client, &known).await.map_err(|source| query_error(&known, &source))?;
@@ -232,6 +234,11 @@ pub(crate) async fn make_visible(client: &Client, database: &str, epoch: i64) ->
         let sql = format!("INSERT INTO {database}.store_epochs (epoch) VALUES ({epoch})");
         client::execute(client, &sql).await.map_err(|source| query_error(&sql, &source))?;
     }
+    Ok(())
+}
+
+/// Lets merges go on. A replay that died in the exchange has left them stopped, until this or until ClickHouse starts anew.
+pub(crate) async fn start_merges(client: &Client, database: &str) -> Result<(), SinkError> {
     for table in RESULTS {
         let sql = format!("SYSTEM START MERGES {database}.{}", table.name);
         client::execute(client, &sql).await.map_err(|source| query_error(&sql, &source))?;

@@ -116,6 +116,10 @@ fn write_results(parts: &Parts, replays: &Replays) -> Result<(), SinkError> {
                 std::thread::sleep(Duration::from_secs(1));
                 continue;
             }
+            let started = replay::start_merges(inserter.client(), inserter.database());
+            if let Err(error) = parts.runtime.block_on(started) {
+                tracing::warn!(%error, "merges that a replay may have stopped cannot be started");
+            }
         }
         let session = parts.shutdown.child_token();
         let watched = (session.clone(), replays.clone());

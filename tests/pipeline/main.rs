@@ -11,5 +11,6 @@ mod metrics;
 mod one_event;
 mod processes;
 mod readme;
+mod replay;
 mod simulated_day;
 mod up;
