@@ -162,7 +162,9 @@ fn run(seed: u64, broken: Option<Broken>) -> Happened {
     let topics = Topics::new("cx");
     let mut everything = Everything::default();
     let world = if seed.is_multiple_of(100) { World::large() } else { World::small(&mut random) };
-    let mut deliveries = deliveries(&mut random, &world, &touchpoints, &mut happened).into_iter().peekable();
+    let deliveries = deliveries(&mut random, &world, &touchpoints, &mut happened);
+    let latest = deliveries.iter().map(|delivery| delivery.raw.received_at).max().unwrap();
+    let mut deliveries = deliveries.into_iter().peekable();
 
     let mut log = Log::default();
     log.broken = broken;
@@ -206,7 +208,7 @@ fn run(seed: u64, broken: Option<Broken>) -> Happened {
     // Everything is read, partitions fall silent, and all timers run out. Some are looked at before a silent conversation counts as one
     // that has ended, some after.
     let later = if random.random_bool(0.9) { 1 } else { 30 };
-    now = now + Millis::HOUR.times(later);
+    now = now.max(latest) + Millis::HOUR.times(later);
     for group in &mut groups {
         group.gather(&mut log, now);
     }
