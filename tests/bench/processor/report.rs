@@ -34,7 +34,7 @@ impl Runs {
 
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+    f64::midpoint(values[values.len() / 2], values[(values.len() - 1) / 2])
 }
 
 /// How the page begins.
