@@ -219,6 +219,8 @@ impl<'s> Cluster<'s> {
     }
 
     fn record(&self, reader: &BaseConsumer, place: &Place, at: Offset) -> anyhow::Result<Option<RecordSeen>> {
+        // librdkafka looks for a topic that is new to it once a second only; asked for by name it is there at once.
+        reader.fetch_metadata(Some(&place.0), PATIENCE)?;
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(&place.0, place.1, at)?;
         reader.assign(&list)?;

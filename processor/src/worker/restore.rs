@@ -3,7 +3,9 @@
 //! The order matters. Stable offsets come first: while the old owner's transaction is in doubt, Kafka withholds them. Its commit
 //! marker may still reach the offsets before the changelog (KAFKA-10167), so the changelog is read up to its read_uncommitted end.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::Offset;
@@ -34,6 +36,8 @@ pub(super) struct Restorer<'w> {
     committed_reader: BaseConsumer,
     uncommitted_reader: BaseConsumer,
     last_pulse: Cell<Instant>,
+    /// Topics that the reader knows.
+    known: RefCell<HashSet<Arc<str>>>,
 }
 
 impl<'w> Restorer<'w> {
@@ -51,6 +55,7 @@ impl<'w> Restorer<'w> {
             committed_reader: config.create()?,
             uncommitted_reader: uncommitted.create()?,
             last_pulse: Cell::new(Instant::now()),
+            known: RefCell::default(),
         })
     }
 
@@ -177,6 +182,10 @@ impl<'w> Restorer<'w> {
         mut take: impl FnMut(Record<'_>) -> Result<(), crate::stage::StageError>,
     ) -> Result<bool, ProcessorError> {
         let reader = &self.committed_reader;
+        if self.known.borrow_mut().insert(partition.topic.clone()) {
+            // librdkafka looks for a topic that is new to it once a second only; asked for by name it is there at once.
+            reader.fetch_metadata(Some(&partition.topic), ANSWER_DEADLINE)?;
+        }
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(&partition.topic, partition.partition, Offset::Offset(start))?;
         reader.assign(&list)?;
