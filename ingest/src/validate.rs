@@ -5,6 +5,8 @@
 
 pub(crate) mod context;
 mod data;
+mod identity;
+mod nested;
 mod rules;
 #[cfg(test)]
 mod tests;

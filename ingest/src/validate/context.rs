@@ -4,6 +4,7 @@ use serde_json::value::RawValue;
 use touchstream_schemas::event::{ALL, HUMAN, UNKNOWN};
 
 use super::data::{check_field_count, extra_name, extra_value};
+use super::nested::Place;
 use super::unknown::keep;
 use super::{Setting, fields_of};
 use crate::catalogue::{self, Kind, NAME, PHRASE};
@@ -152,9 +153,11 @@ fn read_field<'a>(
         "stage" => context.stage = text(NAME)?,
         "consent" => context.consent = read_consent(raw, setting)?,
         "traffic" => context.traffic = text(TRAFFIC)?.unwrap_or(HUMAN),
-        _ if !keep("context", name, FIELDS.into_iter(), index, findings) => {}
         _ => {
-            if let Some(value) = extra_value(raw, setting)? {
+            let place = Place { part: "context", name, index };
+            if keep(place, raw, FIELDS.into_iter(), findings)
+                && let Some(value) = extra_value(place, raw, setting, findings)?
+            {
                 extra.push((extra_name(&format!("context.{name}"), setting)?, value));
             }
         }
