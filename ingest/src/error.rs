@@ -178,7 +178,9 @@ impl Refusal {
             Refusal::Origin => plain(
                 StatusCode::FORBIDDEN,
                 "origin_not_allowed",
-                "this browser key is not for pages of this origin",
+                "this write key is not for pages of this origin: touchstream key create --browser --origin https://www.shop.example \
+                 makes one that is, with the page's own scheme, host and port; a page opened as a file has no origin, so serve it by \
+                 HTTP; the keys of touchstream up are for pages of localhost",
             ),
             Refusal::BodyTooLarge { limit } => Explanation {
                 limit: Some(limit),

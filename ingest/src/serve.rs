@@ -88,7 +88,11 @@ pub async fn serve(settings: &Settings, shutdown: Shutdown) -> Result<(), Ingest
     let readiness = Readiness::default();
     readiness.expect(follow::PART);
     readiness.expect(KAFKA);
-    let keys = Arc::new(Keys::configured(&options.static_keys, secret.expose())?);
+    let mut keys = Keys::configured(&options.static_keys, secret.expose())?;
+    if options.local_pages {
+        keys.open_to_local_pages();
+    }
+    let keys = Arc::new(keys);
     let topics = Topics::new(&settings.kafka.topic_prefix);
     let framings = framings(settings, &topics).await?;
     let open_spool = OpenSpool::open(options, &registry)?;

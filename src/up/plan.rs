@@ -80,6 +80,9 @@ impl Plan {
         if is_default("ingest.static_keys") {
             let keys = if is_demo { "shop:shop:web,demo:demo:web" } else { "shop:shop:web" };
             overrides.push(("TOUCHSTREAM__INGEST__STATIC_KEYS", keys.to_owned()));
+            if is_default("ingest.local_pages") {
+                overrides.push(("TOUCHSTREAM__INGEST__LOCAL_PAGES", "true".to_owned()));
+            }
         }
         if is_demo && is_default("processor.lateness_days") {
             // Two weeks of history come late and must count all the same.
