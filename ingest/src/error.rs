@@ -168,7 +168,8 @@ impl Refusal {
             Refusal::Unauthorized => plain(
                 StatusCode::UNAUTHORIZED,
                 "unauthorized",
-                "no valid write key: send the one that touchstream key create printed as Authorization: Bearer KEY, as X-Write-Key, or as Basic user name",
+                "no valid write key: send the one that touchstream key create printed as Authorization: Bearer KEY, as X-Write-Key, as Basic user name, \
+                 or, one for browsers, as data-key of the script and ?key=KEY",
             ),
             Refusal::KeyNotForUrl => plain(
                 StatusCode::FORBIDDEN,

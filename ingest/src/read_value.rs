@@ -210,7 +210,7 @@ pub(crate) fn read_time(value: &RawValue) -> Result<EventTime, Fault> {
         let milliseconds = read_integer(text).map_err(|_| {
             Fault::new(
                 code::INVALID_TIME,
-                "expected milliseconds since 1970 as an integer, or RFC 3339 in quotes",
+                "expected milliseconds since 1970 as an integer (seconds times 1000, rounded), or RFC 3339 in quotes",
             )
         })?;
         if (0..LOOKS_LIKE_SECONDS).contains(&milliseconds) {

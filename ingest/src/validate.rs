@@ -186,10 +186,13 @@ fn unknown_type(name: &str) -> Fault {
     if let Some(meant) = nearest(name, all) {
         return Fault::new(code::UNKNOWN_TYPE, format!("there is no such type; did you mean {meant}?"));
     }
-    let known: Vec<&str> = match Family::of_type(name) {
-        Some(family) => catalogue::types_of(family).iter().map(|event_type| event_type.name).collect(),
-        None => vec!["checkout.…", "chat.…", "feedback.…", "app.…"],
+    let Some(family) = Family::of_type(name) else {
+        return Fault::new(
+            code::UNKNOWN_TYPE,
+            "expected one of checkout.…, chat.…, feedback.…, app.…: GET /openapi.json lists all; names of GA4 and Segment go to POST /v1/track",
+        );
     };
+    let known: Vec<&str> = catalogue::types_of(family).iter().map(|event_type| event_type.name).collect();
     Fault::new(code::UNKNOWN_TYPE, format!("expected one of {}", known.join(", ")))
 }
 

@@ -56,6 +56,9 @@ pub(super) fn beside_the_envelope(name: &str) -> &'static str {
         b"customerid" | b"userid" | b"anonymousid" | b"sessionid" | b"accountid" => {
             "not a field of an event: identities go into context, as customer_id, anonymous_id, session_id or account_id"
         }
+        b"events" | b"batch" | b"records" | b"items" => {
+            "not a field of an event: send the array of events by itself, as [{…},{…}]"
+        }
         _ => "not a field of an event: facts go into data, circumstances into context",
     }
 }
