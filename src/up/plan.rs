@@ -222,6 +222,13 @@ impl Plan {
         let (user, password) =
             if self.is_clickhouse_local { ("reader", "reader") } else { ("USER", "PASSWORD") };
         println!("  events       http://{}/v1/events   (write key {key})", ingest.listen);
+        if has_own_keys {
+            println!(
+                "  web pages    <script async src=\"http://{}/touchstream.js\" data-key=\"{key}\"></script>   (pages of localhost; \
+                 docs/browser.md)",
+                ingest.listen
+            );
+        }
         println!("  ClickHouse   {clickhouse_url}   (database {database}; user {user}, password {password})");
         println!("  health       http://{}/readyz and /metrics", local.admin);
         if self.is_demo {
