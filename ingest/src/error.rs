@@ -28,6 +28,9 @@ pub enum IngestError {
     /// A table of names cannot be used.
     #[error(transparent)]
     Aliases(#[from] AliasError),
+    /// The file of touchpoints cannot be used.
+    #[error(transparent)]
+    Touchpoints(#[from] touchstream_runtime::touchpoints::TouchpointsError),
     /// The address for clients cannot be used.
     #[error("failed to listen on {address} (ingest.listen): {source}")]
     Listen {
@@ -75,6 +78,7 @@ impl IngestError {
                 | IngestError::StaticKey(_)
                 | IngestError::Aliases(_)
                 | IngestError::Proxies(_)
+                | IngestError::Touchpoints(_)
         )
     }
 }

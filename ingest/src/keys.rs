@@ -5,6 +5,7 @@
 
 pub(crate) mod create;
 pub(crate) mod follow;
+pub(crate) mod snapshot;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -243,6 +244,12 @@ impl Keys {
     /// The topic was read to its end.
     pub(crate) fn set_complete(&self) {
         self.complete.store(true, Ordering::Relaxed);
+    }
+
+    /// Revokes every key of the topic whose hash is not to be kept.
+    pub(crate) fn keep_only(&self, is_kept: impl Fn(&KeyHash) -> bool) {
+        let mut followed = self.followed.write().unwrap_or_else(PoisonError::into_inner);
+        followed.retain(|hash, _| is_kept(hash));
     }
 
     /// Adds, replaces or (with none) revokes a key of the topic.

@@ -2,6 +2,7 @@
 //!
 //! Listen → **route** → authenticate → read body → accept → wait for the receipt → respond.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,15 +14,17 @@ use axum::response::IntoResponse;
 use axum::routing::{any, get};
 use touchstream_schemas::time::EventTime;
 
-use crate::accept::{Arrival, Batch, accept};
+use crate::accept::{Arrival, Batch, Queued, accept};
 use crate::authenticate::{authenticate, authenticate_key, has_key, query_value};
 use crate::browser_files;
 use crate::cors;
 use crate::dialect::Form;
 use crate::dialect::segment::{self, Call, PATHS};
 use crate::error::Refusal;
+use crate::held_answer;
 use crate::keys::WriteKey;
 use crate::metrics::outcome;
+use crate::problem::{Fault, Problem, code};
 use crate::read_body;
 use crate::respond::{self, Answer};
 use crate::serve::Ingest;
@@ -124,15 +127,14 @@ async fn take_events(
     let received_at = EventTime::now();
     let mut hold = ingest.limits.enter(&key)?;
     let body = read_body::read(&ingest.body_limits, &mut hold, &parts.headers, encoding, body).await?;
-    let (key, _hold) = if key_in_body {
+    let key = if key_in_body {
         let presented = segment::write_key(&body).unwrap_or_default();
         let key = authenticate_key(ingest, parts, &presented, false)?;
         *known_key = Some(Arc::clone(&key));
-        let mut of_key = ingest.limits.enter(&key)?;
-        of_key.grow(body.len())?;
-        (key, of_key)
+        ingest.limits.hand_over(&mut hold, &key)?;
+        key
     } else {
-        (key, hold)
+        key
     };
     let opted_out = ingest.objections.object(&parts.headers);
     let arrival = Arrival { key, form, received_at, dry_run, opted_out };
@@ -162,15 +164,20 @@ async fn take_events(
             ingest.metrics.ack_seconds.observe(begun.elapsed().as_secs_f64());
         }
     }
-    Ok(settle(ingest, &arrival, &batch))
+    settle(ingest, &arrival, &batch)
 }
 
 /// Counts and notes what is durable now, and says so.
-fn settle(ingest: &Ingest, arrival: &Arrival, batch: &Batch) -> Response<Body> {
+fn settle(ingest: &Arc<Ingest>, arrival: &Arrival, batch: &Batch) -> Result<Response<Body>, Refusal> {
     let mut counts = [[0_u64; 3]; 4];
     let mut retry = Vec::new();
+    let mut rejected = Cow::Borrowed(&batch.findings.problems);
     for queued in &batch.queued {
         let durable = batch.receipt.as_ref().is_some_and(|receipt| receipt.is_durable(queued.index));
+        if !durable && batch.receipt.as_ref().is_some_and(|receipt| receipt.is_refused(queued.index)) {
+            reject(ingest, arrival, queued, rejected.to_mut());
+            continue;
+        }
         let outcome = match (durable, queued.duplicate) {
             (true, false) => 0,
             (true, true) => 1,
@@ -208,16 +215,29 @@ fn settle(ingest: &Ingest, arrival: &Arrival, batch: &Batch) -> Response<Body> {
     }
     let sum = |outcome: usize| counts.iter().map(|family| family[outcome]).sum::<u64>();
     let would_be = batch.dry_run.as_ref().map_or(0, Vec::len);
-    respond::answer(Answer {
+    let answer = Answer {
         code: None,
         message: None,
         accepted: usize::try_from(sum(0)).unwrap_or(usize::MAX) + would_be,
         duplicates: usize::try_from(sum(1)).unwrap_or(usize::MAX),
-        rejected: &batch.findings.problems,
+        rejected: &rejected,
         warnings: &batch.findings.warnings,
         retry: &retry,
         events: batch.dry_run.as_deref(),
-    })
+    };
+    held_answer::answer(ingest, &arrival.key, answer)
+}
+
+/// Notes an event that Kafka refuses for itself; sending it again would be in vain.
+fn reject(ingest: &Ingest, arrival: &Arrival, queued: &Queued, rejected: &mut Vec<Problem>) {
+    let message = "Kafka refuses this event, most likely because its topic takes no event so large; sending it again does not help";
+    rejected.push(Problem::new(queued.index, "", Fault::new(code::REFUSED_BY_KAFKA, message)));
+    rejected.sort_by_key(|problem| problem.index);
+    let family = queued.family.name();
+    ingest.metrics.count_events(family, outcome::REJECTED, 1);
+    ingest.metrics.rejected.with_label_values(&[code::REFUSED_BY_KAFKA]).inc();
+    let (tenant, at) = (&arrival.key.tenant, arrival.received_at);
+    ingest.quality.add(tenant, family, code::REFUSED_BY_KAFKA, at, 1, &ingest.metrics);
 }
 
 /// Longest time that a request may take from its first byte on.

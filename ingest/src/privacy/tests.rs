@@ -35,8 +35,15 @@ fn record_of(body: &str, key: &WriteKey, opted_out: bool) -> (Value, String) {
         future_tolerance: Millis(600_000),
         keep_agent_ids: true,
     };
-    let setting =
-        Setting { rules, key, pseudonyms: &key.pseudonyms, received_at: NOW, opted_out, arena: &arena };
+    let setting = Setting {
+        rules,
+        key,
+        pseudonyms: &key.pseudonyms,
+        received_at: NOW,
+        opted_out,
+        touchpoints: None,
+        arena: &arena,
+    };
     let limits = ParseLimits { events: 1, depth: 16 };
     let entries = parse(body.as_bytes(), Format::Json, limits).expect("it is JSON");
     let [Entry::Event(sent)] = &entries[..] else { panic!("one event") };

@@ -21,7 +21,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use touchstream_schemas::event::Family;
 
-use super::{Deliveries, NotQueued, Ticket};
+use super::{Deliveries, NotQueued, Refused, Ticket};
 
 /// After this the producer gets what is held although earlier messages were not reported yet.
 const LONGEST_HOLD: Duration = Duration::from_millis(100);
@@ -119,7 +119,7 @@ impl Sending {
     ) -> Result<(), NotQueued> {
         let carried = Box::new(Carried { ticket, lane: None });
         let record = BaseRecord::with_opaque_to(topic, carried).key(key).payload(payload);
-        self.producer.send(record).map_err(|_refused| NotQueued)
+        self.producer.send(record).map_err(|(error, _record)| not_queued(&error))
     }
 
     /// Gives the producer what is held, as far as it has room, whatever is in flight.
@@ -181,19 +181,19 @@ impl Gate {
     ) -> Result<(), NotQueued> {
         if !self.holds {
             let sent = self.produce(producer, family, key, payload, ticket);
-            return sent.map_err(|_refused| NotQueued);
+            return sent.map_err(|(error, _ticket)| not_queued(&error));
         }
         let mut lane = self.lane(family);
         if lane.is_open() {
             lane.closed_at = Some(Instant::now());
             lane.in_flight = 1;
-            return self.produce(producer, family, key, payload, ticket).map_err(|_refused| {
+            return self.produce(producer, family, key, payload, ticket).map_err(|(error, _ticket)| {
                 lane.in_flight = 0;
-                NotQueued
+                not_queued(&error)
             });
         }
         if lane.held_bytes + key.len() + payload.len() > HELD_BYTES {
-            return Err(NotQueued);
+            return Err(NotQueued::Now);
         }
         let mut bytes = Vec::with_capacity(key.len() + payload.len());
         bytes.extend_from_slice(key);
@@ -261,9 +261,9 @@ impl Gate {
                     released.push_front(Held { bytes, key_length, ticket });
                     break;
                 }
-                Err((_error, ticket)) => {
+                Err((error, ticket)) => {
                     refused += 1;
-                    producer.context().refuse(ticket);
+                    producer.context().refuse(ticket, &error);
                 }
             }
         }
@@ -275,6 +275,10 @@ impl Gate {
         lane.held_bytes = released.iter().map(|held| held.bytes.len()).sum();
         lane.held = released;
     }
+}
+
+fn not_queued(error: &KafkaError) -> NotQueued {
+    Refused::of(error).map_or(NotQueued::Now, NotQueued::Ever)
 }
 
 impl Lane {

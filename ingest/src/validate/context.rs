@@ -11,6 +11,7 @@ use crate::catalogue::{self, Kind, NAME, PHRASE};
 use crate::parse::Part;
 use crate::problem::{Fault, Findings, code};
 use crate::read_value::{Value, decode_text, read, read_boolean, read_integer, read_name};
+use crate::suggest::nearest;
 
 /// What `context` says. Identities are raw here and replaced by pseudonyms when the event is built.
 #[derive(Clone, Debug)]
@@ -135,7 +136,10 @@ fn read_field<'a>(
         "session_id" => context.session_id = text(NAME)?,
         "account_id" => context.account_id = text(NAME)?,
         "seq" => context.seq = if is_null { None } else { Some(read_integer(raw.get())?) },
-        "touchpoint" => context.touchpoint = dimension(name, text(NAME)?, index, findings),
+        "touchpoint" => {
+            context.touchpoint = dimension(name, text(NAME)?, index, findings);
+            check_touchpoint(context.touchpoint, index, setting, findings);
+        }
         "channel" => {
             context.channel = dimension(name, text(NAME)?, index, findings);
             findings.unknown_channels += u64::from(!catalogue::CHANNELS.contains(&context.channel));
@@ -176,6 +180,20 @@ fn dimension<'a>(name: &str, value: Option<&'a str>, index: usize, findings: &mu
         }
         Some(value) => value,
     }
+}
+
+/// A touchpoint that is not configured is kept; where others are, its sender may have misspelt it, or somebody forgot to list it.
+fn check_touchpoint(name: &str, index: usize, setting: Setting<'_>, findings: &mut Findings) {
+    let Some(listed) = setting.touchpoints.map(|tenant| &tenant.touchpoints) else { return };
+    if listed.is_empty() || name == UNKNOWN || listed.contains_key(name) {
+        return;
+    }
+    let message = match nearest(name, listed.keys().map(String::as_str)) {
+        Some(meant) => format!("kept; not in the touchpoints file: did you mean {meant}?"),
+        None => "kept; not in the touchpoints file".to_owned(),
+    };
+    findings.unknown_touchpoints += 1;
+    findings.warn(index, "context.touchpoint", code::UNKNOWN_TOUCHPOINT, message);
 }
 
 fn read_consent<'a>(raw: &'a RawValue, setting: Setting<'a>) -> Result<Option<Vec<&'a str>>, Fault> {

@@ -48,6 +48,7 @@ fn take(body: &[u8], format: Format, key: &WriteKey) -> Result<Taken, ParseError
         pseudonyms: &key.pseudonyms,
         received_at: NOW,
         opted_out: false,
+        touchpoints: None,
         arena: &arena,
     };
     let entries = parse(body, format, LIMITS)?;
@@ -116,6 +117,15 @@ fn mistakes_are_named_by_code_and_field() {
             &["0 out_of_range data.scale_min"],
         ),
         (json!({"id":"1","type":"checkout.paid"}), &["0 unknown_type type"]),
+        // As sent it lies after 2000; corrected by a clock that is an hour fast, before.
+        (
+            json!({"id":"1","type":"app.session_started","time":946_684_800_000_i64,"sent_at":NOW.0 + 3_600_000}),
+            &["0 time_too_old time"],
+        ),
+        (
+            json!({"id":"1","type":"app.session_started","time":946_684_800_000_i64,"sent_at":NOW.0 + 30_000}),
+            &[],
+        ),
         (json!({"id":"1","type":"billing.paid"}), &["0 unknown_type type"]),
         (json!({"id":"1"}), &["0 missing_field type"]),
         (json!({"id":7,"type":"checkout.started"}), &["0 wrong_type id"]),
