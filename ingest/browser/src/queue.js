@@ -122,7 +122,7 @@ const pack = (entries) => {
 }
 
 // The key in the URL and a text body need no preflight, and a beacon can send them too.
-const url = () => options.endpoint + '/v1/events?key=' + encodeURIComponent(options.key)
+const url = () => options.endpoint.replace(/\/+$/, '') + '/v1/events?key=' + encodeURIComponent(options.key)
 
 /** Sends one batch; gives the pause before the next. */
 const send = async () => {

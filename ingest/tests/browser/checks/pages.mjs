@@ -76,7 +76,7 @@ export const early = async () => {
 export const tagManager = async () => {
   const head = `<script>
     window.touchstream = window.touchstream || function () { var a = arguments; a.t = Date.now(); (touchstream.q = touchstream.q || []).push(a) }
-    touchstream('init', { key: '${run.key}', endpoint: '${run.ingest}', timing: 'off', dataLayer: 'dataLayer' })
+    touchstream('init', { key: '${run.key}', endpoint: '${run.ingest}/', timing: 'off', dataLayer: 'dataLayer' })
     var script = document.createElement('script'); script.async = true; script.src = '${run.ingest}/touchstream.js'
     document.head.append(script)
     window.dataLayer = [{ event: 'gtm.js' }, { event: 'view_cart', ecommerce: { value: 49.9, currency: 'EUR', items: [{}, {}] } }]
