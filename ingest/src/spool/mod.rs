@@ -202,7 +202,7 @@ mod tests {
             after: Duration::ZERO,
             thread: Mutex::new(Some(thread)),
         };
-        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let (end, ended) = std::sync::mpsc::sync_channel::<()>(1);
         let working = spool(std::thread::spawn(move || {
             let _ended: Result<(), _> = ended.recv();
         }));
