@@ -141,7 +141,8 @@ impl Findings {
                 None => field == ours,
             };
             if let Some((ours, theirs)) = renamed.iter().find(|(ours, _)| matches(ours)) {
-                *field = format!("{theirs}{}", &field[ours.len()..]);
+                // Their name may be longer than ours.
+                *field = shown(&format!("{theirs}{}", &field[ours.len()..]));
             }
         }
     }

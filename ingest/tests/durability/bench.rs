@@ -64,13 +64,12 @@ impl Kafka {
         self.options.bootstrap()
     }
 
-    /// Makes the topic of app events take no batch of more bytes.
-    pub(crate) fn limit_app_events(&self, bytes: u32) {
+    /// Changes a setting of the topic of app events.
+    pub(crate) fn set_app_topic(&self, name: &str, value: &str) {
         let topic = Topics::new(PREFIX).raw(touchstream_schemas::event::Family::App);
         let admin: AdminClient<DefaultClientContext> =
             ClientConfig::new().set("bootstrap.servers", self.bootstrap()).create().unwrap();
-        let text = bytes.to_string();
-        let change = AlterConfig::new(ResourceSpecifier::Topic(&topic)).set("max.message.bytes", &text);
+        let change = AlterConfig::new(ResourceSpecifier::Topic(&topic)).set(name, value);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let done = runtime.block_on(admin.alter_configs([&change], &AdminOptions::new())).unwrap();
         done.into_iter().for_each(|result| drop(result.unwrap()));

@@ -182,7 +182,7 @@ fn noise(length: usize) -> String {
 fn an_event_that_kafka_refuses_holds_nobody_up_and_is_kept_or_told() {
     let directory = tempfile::tempdir().unwrap();
     let kafka = Kafka::start(directory.path());
-    kafka.limit_app_events(12_000);
+    kafka.set_app_topic("max.message.bytes", "12000");
     let mut ingest = Ingest::start(directory.path(), &kafka.bootstrap(), "spool_after_ms = 500");
     ingest.wait_ready();
     let mut session = Session::default();
