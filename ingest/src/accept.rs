@@ -3,6 +3,9 @@
 //! Everything here is synchronous, so that events borrow from the body and from one arena until they are encoded. Promise: nothing
 //! is queued before the whole body was parsed, and a bad event never blocks a good one.
 
+#[cfg(test)]
+mod cost;
+
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -29,8 +29,10 @@ use crate::read_body;
 use crate::respond::{self, Answer};
 use crate::serve::Ingest;
 
-/// Bodies above this are worked on outside the threads that serve connections.
-const INLINE_BYTES: usize = 32 * 1024;
+/// Bodies above this wait for a turn, so that they keep no more processors busy than there are.
+const SMALL_BYTES: usize = 32 * 1024;
+/// Bodies above this, which take longer than about a millisecond, are worked on outside the threads that serve connections.
+const INLINE_BYTES: usize = 128 * 1024;
 
 /// The public paths.
 pub(crate) fn router(ingest: Arc<Ingest>) -> Router {
@@ -126,7 +128,12 @@ async fn take_events(
     let dry_run = asks_for_dry_run(parts)?;
     let received_at = EventTime::now();
     let mut hold = ingest.limits.enter(&key)?;
-    let body = read_body::read(&ingest.body_limits, &mut hold, &parts.headers, encoding, body).await?;
+    let mut body = read_body::read(&ingest.body_limits, &mut hold, &parts.headers, body).await?;
+    let is_small = encoding.is_none() && body.len() <= SMALL_BYTES;
+    let turn = if is_small { None } else { Some(ingest.body_limits.turn().await?) };
+    if let Some(encoding) = encoding {
+        body = read_body::decode(&ingest.body_limits, &mut hold, encoding, &body).await?;
+    }
     let key = if key_in_body {
         let presented = segment::write_key(&body).unwrap_or_default();
         let key = authenticate_key(ingest, parts, &presented, false)?;
@@ -151,6 +158,7 @@ async fn take_events(
         })?
     };
     let batch = batch?;
+    drop((turn, body));
     // The time that was spent on the body here says nothing about Kafka.
     let sent_at = tokio::time::Instant::now();
     if let Some(receipt) = &batch.receipt {

@@ -136,8 +136,11 @@ pub(super) fn check_field_count(
         findings.reject(index, part, Fault::new(code::TOO_MANY_FIELDS, message));
         return false;
     }
+    let mut beginnings = [0_u64; MAX_FIELDS];
     for (position, (name, _)) in fields.iter().enumerate() {
-        if fields[..position].iter().any(|(earlier, _)| earlier == name) {
+        beginnings[position] = beginning(name);
+        let mut earlier = beginnings[..position].iter().zip(fields);
+        if earlier.any(|(start, (earlier, _))| *start == beginnings[position] && earlier == name) {
             let fault = Fault::new(code::DUPLICATE_FIELD, "stands twice in the event");
             findings.reject(index, &format!("{part}.{name}"), fault);
         }
@@ -158,6 +161,15 @@ fn read_unknown<'a, 'n>(
     }
     let name = extra_name(place.name, setting)?;
     Ok(extra_value(place, raw, setting, findings)?.map(|value| (name, value)))
+}
+
+/// A name's first seven bytes and its length: names that differ in it need no comparison of their bytes.
+fn beginning(name: &str) -> u64 {
+    let mut bytes = [0; 8];
+    let length = name.len().min(7);
+    bytes[..length].copy_from_slice(&name.as_bytes()[..length]);
+    bytes[7] = name.len().to_le_bytes()[0];
+    u64::from_le_bytes(bytes)
 }
 
 /// The name of an extra field.
