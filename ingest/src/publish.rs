@@ -117,6 +117,16 @@ pub(crate) enum Ticket {
     Quality { failed: Arc<AtomicBool> },
 }
 
+impl Ticket {
+    /// The request that the message came with.
+    fn request(&self) -> Option<u64> {
+        match self {
+            Ticket::Event { receipt, .. } => Some(receipt.number()),
+            Ticket::Spooled { .. } | Ticket::Quality { .. } => None,
+        }
+    }
+}
+
 /// Takes delivery reports and errors of the producer.
 #[derive(Debug, Default)]
 pub(crate) struct Deliveries {

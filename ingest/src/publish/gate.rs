@@ -62,6 +62,8 @@ struct Lane {
     closed_at: Option<Instant>,
     /// Messages are being released: nobody may overtake them.
     is_releasing: bool,
+    /// The request whose message found the gate open: the rest of its body goes with it.
+    opened_by: Option<u64>,
 }
 
 /// The gates of one producer, one for each topic of events.
@@ -184,11 +186,15 @@ impl Gate {
             return sent.map_err(|(error, _ticket)| not_queued(&error));
         }
         let mut lane = self.lane(family);
-        if lane.is_open() {
-            lane.closed_at = Some(Instant::now());
-            lane.in_flight = 1;
+        let request = ticket.request();
+        if lane.is_open_for(request) {
+            if lane.in_flight == 0 {
+                lane.closed_at = Some(Instant::now());
+                lane.opened_by = request;
+            }
+            lane.in_flight += 1;
             return self.produce(producer, family, key, payload, ticket).map_err(|(error, _ticket)| {
-                lane.in_flight = 0;
+                lane.in_flight -= 1;
                 not_queued(&error)
             });
         }
@@ -251,6 +257,7 @@ impl Gate {
         lane.is_releasing = true;
         lane.in_flight += released.len();
         lane.closed_at = Some(Instant::now());
+        lane.opened_by = None;
         drop(lane);
         let mut refused = 0;
         while let Some(Held { bytes, key_length, ticket }) = released.pop_front() {
@@ -282,9 +289,10 @@ fn not_queued(error: &KafkaError) -> NotQueued {
 }
 
 impl Lane {
-    /// Whether a message may go at once.
-    fn is_open(&self) -> bool {
-        self.in_flight == 0 && self.held.is_empty() && !self.is_releasing
+    /// Whether a message of this request may go at once.
+    fn is_open_for(&self, request: Option<u64>) -> bool {
+        let is_open = self.in_flight == 0 || (request.is_some() && request == self.opened_by);
+        is_open && self.held.is_empty() && !self.is_releasing
     }
 
     fn hold(&mut self, held: Held) {
