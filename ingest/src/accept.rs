@@ -3,6 +3,9 @@
 //! Everything here is synchronous, so that events borrow from the body and from one arena until they are encoded. Promise: nothing
 //! is queued before the whole body was parsed, and a bad event never blocks a good one.
 
+#[cfg(test)]
+mod cost;
+
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -135,6 +138,7 @@ fn accept_in(
         pseudonyms: if arrival.dry_run { &ingest.trial_pseudonyms } else { &arrival.key.pseudonyms },
         received_at: arrival.received_at,
         opted_out: arrival.opted_out,
+        touchpoints: ingest.touchpoints.tenant(&arrival.key.tenant),
         arena,
     };
     let mut batch = Batch {
@@ -200,7 +204,7 @@ fn accept_in(
         batch.queued.push(Queued { index, family, key, duplicate });
     }
     if !arrival.dry_run {
-        ingest.metrics.count_unknown(batch.findings.extra_fields, batch.findings.unknown_channels);
+        ingest.metrics.count_unknown(&batch.findings);
     }
     batch.not_queued.extend(outlet.map(Outlet::finish).unwrap_or_default());
     if let Some(receipt) = &batch.receipt {

@@ -46,11 +46,12 @@ pub(crate) fn authenticate_key(
         return Err(Refusal::Starting);
     }
     let key = ingest.limits.judge(parts, found)?;
-    if in_url && !(key.browser || key.webhook) {
-        return Err(Refusal::KeyNotForUrl);
-    }
-    if key.browser && !key.allows_origin(origin(&parts.headers)) {
+    let page = origin(&parts.headers);
+    if !key.allows_origin(page) {
         return Err(Refusal::Origin);
+    }
+    if in_url && !key.allows_url(page) {
+        return Err(Refusal::KeyNotForUrl);
     }
     Ok(key)
 }

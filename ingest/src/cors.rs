@@ -1,6 +1,6 @@
 //! Which pages of which browsers may send, and may read the answer (CORS).
 //!
-//! Beside route. Promise: a page may read an answer only if its key is a browser's and allows the page's origin, or if there is
+//! Beside route. Promise: a page may read an answer only if its key is for pages and allows the page's origin, or if there is
 //! nothing to read but why its key was not taken.
 
 use std::sync::Arc;
@@ -24,8 +24,8 @@ pub(crate) fn preflight(ingest: &Ingest, parts: &request::Parts) -> Response<Bod
     headers.insert(header::VARY, HeaderValue::from_static("Origin"));
     let page = origin(&parts.headers);
     let key = query_value(parts, "key").and_then(|key| ingest.keys.find(&key));
-    // A key that is not for browsers is treated as an unknown one, or this would tell which keys exist.
-    let refused = key.is_some_and(|key| key.browser && !key.allows_origin(page));
+    // A key that is not for pages is treated as an unknown one, or this would tell which keys exist.
+    let refused = key.is_some_and(|key| !key.allows_origin(page));
     let Some(page) = page.filter(|_| !refused).and_then(|page| HeaderValue::from_str(page).ok()) else {
         return response;
     };
@@ -40,7 +40,7 @@ pub(crate) fn preflight(ingest: &Ingest, parts: &request::Parts) -> Response<Bod
 /// read why.
 pub(crate) fn allow(response: &mut Response<Body>, parts: &request::Parts, key: Option<&Arc<WriteKey>>) {
     let page = origin(&parts.headers).and_then(|page| HeaderValue::from_str(page).ok());
-    let Some(page) = page.filter(|_| key.is_none_or(|key| key.browser)) else { return };
+    let Some(page) = page.filter(|_| key.is_none_or(|key| key.is_for_pages())) else { return };
     let headers = response.headers_mut();
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, page);
     headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("retry-after"));

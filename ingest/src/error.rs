@@ -28,6 +28,9 @@ pub enum IngestError {
     /// A table of names cannot be used.
     #[error(transparent)]
     Aliases(#[from] AliasError),
+    /// The file of touchpoints cannot be used.
+    #[error(transparent)]
+    Touchpoints(#[from] touchstream_runtime::touchpoints::TouchpointsError),
     /// The address for clients cannot be used.
     #[error("failed to listen on {address} (ingest.listen): {source}")]
     Listen {
@@ -75,6 +78,7 @@ impl IngestError {
                 | IngestError::StaticKey(_)
                 | IngestError::Aliases(_)
                 | IngestError::Proxies(_)
+                | IngestError::Touchpoints(_)
         )
     }
 }
@@ -168,7 +172,8 @@ impl Refusal {
             Refusal::Unauthorized => plain(
                 StatusCode::UNAUTHORIZED,
                 "unauthorized",
-                "no valid write key: send the one that touchstream key create printed as Authorization: Bearer KEY, as X-Write-Key, or as Basic user name",
+                "no valid write key: send the one that touchstream key create printed as Authorization: Bearer KEY, as X-Write-Key, as Basic user name, \
+                 or, one for browsers, as data-key of the script and ?key=KEY",
             ),
             Refusal::KeyNotForUrl => plain(
                 StatusCode::FORBIDDEN,
@@ -178,7 +183,9 @@ impl Refusal {
             Refusal::Origin => plain(
                 StatusCode::FORBIDDEN,
                 "origin_not_allowed",
-                "this browser key is not for pages of this origin",
+                "this write key is not for pages of this origin: touchstream key create --browser --origin https://www.shop.example \
+                 makes one that is, with the page's own scheme, host and port; a page opened as a file has no origin, so serve it by \
+                 HTTP; the keys of touchstream up are for pages of localhost",
             ),
             Refusal::BodyTooLarge { limit } => Explanation {
                 limit: Some(limit),

@@ -5,6 +5,7 @@
 
 pub(crate) mod create;
 pub(crate) mod follow;
+pub(crate) mod snapshot;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -76,6 +77,8 @@ pub(crate) struct WriteKey {
     pub(crate) work: Work,
     /// Made up by a person, and short: guesses at it must be slow.
     pub(crate) guessable: bool,
+    /// Pages of this machine may use it too.
+    pub(crate) local_pages: bool,
     families: [bool; 4],
 }
 
@@ -95,6 +98,7 @@ impl WriteKey {
             buckets: KeyBuckets::default(),
             work: Work::default(),
             guessable: false,
+            local_pages: false,
             tenant: stored.tenant.into(),
             source: stored.source,
             browser: stored.browser,
@@ -127,10 +131,34 @@ impl WriteKey {
         self.families[family as usize]
     }
 
-    /// Whether a page of this origin may send.
+    /// Whether a page of this origin may send; without an origin it is no page.
     pub(crate) fn allows_origin(&self, origin: Option<&str>) -> bool {
-        self.origins.is_empty() || origin.is_some_and(|origin| self.origins.iter().any(|one| one == origin))
+        if self.local_pages {
+            return origin.is_none_or(is_of_this_machine);
+        }
+        let is_limited = self.browser && !self.origins.is_empty();
+        !is_limited || origin.is_some_and(|origin| self.origins.iter().any(|one| one == origin))
     }
+
+    /// Whether it may stand in the URL of a request that comes from this origin.
+    pub(crate) fn allows_url(&self, origin: Option<&str>) -> bool {
+        self.browser || self.webhook || self.local_pages && origin.is_some()
+    }
+
+    /// Whether pages may read the answer.
+    pub(crate) fn is_for_pages(&self) -> bool {
+        self.browser || self.local_pages
+    }
+}
+
+/// Whether an origin is a web server on the machine that its browser runs on, at any port.
+fn is_of_this_machine(origin: &str) -> bool {
+    let Some((_scheme @ ("http" | "https"), host)) = origin.split_once("://") else { return false };
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    matches!(name, "localhost" | "127.0.0.1" | "[::1]") || name.ends_with(".localhost")
 }
 
 /// Configured keys of this length and longer are taken for random ones.
@@ -190,6 +218,14 @@ impl Keys {
         Ok(keys)
     }
 
+    /// Lets pages of this machine use the keys of the configuration, under the legal basis that pages have.
+    pub(crate) fn open_to_local_pages(&mut self) {
+        for key in self.configured.values_mut().filter_map(Arc::get_mut) {
+            key.local_pages = true;
+            key.legal_basis = LegalBasis::Consent;
+        }
+    }
+
     /// The key with this text, if it is valid.
     pub(crate) fn find(&self, key: &str) -> Option<Arc<WriteKey>> {
         let wanted = hash(key);
@@ -208,6 +244,12 @@ impl Keys {
     /// The topic was read to its end.
     pub(crate) fn set_complete(&self) {
         self.complete.store(true, Ordering::Relaxed);
+    }
+
+    /// Revokes every key of the topic whose hash is not to be kept.
+    pub(crate) fn keep_only(&self, is_kept: impl Fn(&KeyHash) -> bool) {
+        let mut followed = self.followed.write().unwrap_or_else(PoisonError::into_inner);
+        followed.retain(|hash, _| is_kept(hash));
     }
 
     /// Adds, replaces or (with none) revokes a key of the topic.
@@ -267,6 +309,39 @@ mod tests {
         assert!(!found.allows_origin(Some("https://evil.example")) && !found.allows_origin(None));
         keys.put(hash("new"), None);
         assert!(keys.find("new").is_none());
+    }
+
+    #[test]
+    fn local_pages_are_those_of_this_machine() {
+        let mut keys = Keys::configured(&["shop:shop:web".to_owned()], "secret").expect("it is valid");
+        assert!(!keys.find("shop").expect("it is there").allows_url(Some("http://localhost:3000")));
+        keys.open_to_local_pages();
+        let key = keys.find("shop").expect("it is there");
+        assert!(key.is_for_pages() && key.legal_basis == LegalBasis::Consent);
+        for origin in [
+            "http://localhost:3000",
+            "https://localhost",
+            "http://127.0.0.1:8000",
+            "http://[::1]",
+            "http://shop.localhost:80",
+        ] {
+            assert!(key.allows_origin(Some(origin)) && key.allows_url(Some(origin)), "{origin}");
+        }
+        for origin in [
+            "null",
+            "",
+            "http://localhost.evil.example",
+            "https://evil.example:80",
+            "http://127.0.0.1.evil.example:127",
+            "chrome-extension://localhost",
+            "http://evillocalhost",
+            "http://localhost:80:x",
+            "localhost",
+        ] {
+            assert!(!key.allows_origin(Some(origin)), "{origin}");
+        }
+        // Servers send no origin, and have a header for the key.
+        assert!(key.allows_origin(None) && !key.allows_url(None));
     }
 
     #[test]

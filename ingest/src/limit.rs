@@ -86,6 +86,12 @@ impl Limits {
         self.admission.enter(key)
     }
 
+    /// The key of a request is known since its body was read: it counts for that key from now on.
+    pub(crate) fn hand_over(&self, hold: &mut Hold<'_>, key: &Arc<WriteKey>) -> Result<(), Refusal> {
+        self.look(key, false, [1, 1])?;
+        hold.hand_over(key)
+    }
+
     /// Takes a body from the key's buckets, whole or not at all.
     pub(crate) fn take(&self, key: &WriteKey, events: usize, bytes: usize) -> Result<(), Refusal> {
         self.look(key, true, [events as u64, bytes as u64])

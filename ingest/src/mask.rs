@@ -54,14 +54,27 @@ pub(crate) fn names_a_person(id: &str) -> bool {
 
 /// A quick look at every byte: most texts hold nothing at all, neither personal data nor the query of an address.
 fn may_hold_data(text: &str) -> bool {
-    let (mut digits, mut at) = (0_usize, false);
-    for byte in text.bytes() {
-        // Digits of other scripts have several bytes, each of which is no ASCII.
-        digits += usize::from(byte.is_ascii_digit() || byte >= 0x80);
-        at |= matches!(byte, b'@' | b'%' | b'[' | b'(' | b'?' | b'#' | 0xEF);
-    }
-    digits >= FEWEST_DIGITS || at
+    let seen: usize = text.bytes().map(|byte| usize::from(WEIGHTS[usize::from(byte)])).sum();
+    seen >= FEWEST_DIGITS
 }
+
+/// What a byte adds to the suspicion: a digit one, a sign of addresses enough by itself.
+const WEIGHTS: [u8; 256] = {
+    let mut weights = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        #[expect(clippy::cast_possible_truncation, reason = "there are 256 bytes")]
+        let value = byte as u8;
+        weights[byte] = match value {
+            b'@' | b'%' | b'[' | b'(' | b'?' | b'#' | 0xEF => FEWEST_DIGITS as u8,
+            // Digits of other scripts have several bytes, each of which is no ASCII.
+            b'0'..=b'9' | 0x80.. => 1,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    weights
+};
 
 fn search<'a>(text: &'a str, search: Search, arena: &'a Bump) -> &'a str {
     if may_hold_data(text) { mask(address::cut(text, arena), search, arena) } else { text }
@@ -118,7 +131,12 @@ fn find_at(bytes: &[u8], position: usize, kept: usize, search: Search) -> Option
     }
     match bytes[position] {
         // An IBAN is recognised by its check digits, so it may also follow a letter, as in `IBANDE89…`.
-        byte if byte.is_ascii_alphabetic() && (starts_word || follows_iban(bytes, position)) => {
+        byte if byte.is_ascii_alphabetic() => {
+            let may_begin = bytes.get(position + 2).is_some_and(u8::is_ascii_digit)
+                && (starts_word || follows_iban(bytes, position));
+            if !may_begin {
+                return None;
+            }
             numbers::iban(bytes, position, search == Search::Names).map(found("[iban]"))
         }
         byte if starts_word && (byte.is_ascii_digit() || byte == b'+' || byte == b'(') => {
@@ -138,9 +156,12 @@ fn follows_iban(bytes: &[u8], position: usize) -> bool {
 
 /// The length of what stands for `@` here: itself, as in addresses of pages, or as people write it for other people.
 fn at_sign(bytes: &[u8], position: usize) -> Option<usize> {
-    const SPELLINGS: [&[u8]; 8] = [b"@", b"%40", b"(at)", b"[at]", b" (at) ", b" [at] ", b" @ ", b"(@)"];
-    if !matches!(bytes[position], b'@' | b'%' | b'(' | b'[' | b' ') {
-        return None;
+    const SPELLINGS: [&[u8]; 7] = [b"%40", b"(at)", b"[at]", b" (at) ", b" [at] ", b" @ ", b"(@)"];
+    // Most of these stand for themselves; their neighbour tells.
+    match (bytes[position], bytes.get(position + 1)) {
+        (b'@', _) => return Some(1),
+        (b'%', Some(b'4')) | (b'(' | b'[', Some(b'a' | b'A' | b'@')) | (b' ', Some(b'(' | b'[' | b'@')) => {}
+        _ => return None,
     }
     let spelling = SPELLINGS.iter().find(|spelling| {
         bytes.get(position..position + spelling.len()).is_some_and(|text| text.eq_ignore_ascii_case(spelling))

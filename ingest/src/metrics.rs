@@ -2,6 +2,8 @@
 
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
+use crate::problem::Findings;
+
 /// What became of an event.
 pub(crate) mod outcome {
     pub(crate) const ACCEPTED: &str = "accepted";
@@ -56,7 +58,8 @@ impl Metrics {
             unknown: IntCounterVec::new(
                 Opts::new(
                     "touchstream_ingest_unknown_total",
-                    "What was kept though the catalogue does not know it: extra_field, channel.",
+                    "What was kept though the catalogue does not know it, or (touchpoint) the touchpoints file: \
+                     extra_field, channel, touchpoint.",
                 ),
                 &["what"],
             )?,
@@ -113,12 +116,26 @@ impl Metrics {
     }
 
     /// Counts what is kept though it is unknown.
-    pub(crate) fn count_unknown(&self, extra_fields: u64, channels: u64) {
-        for (what, count) in [("extra_field", extra_fields), ("channel", channels)] {
+    pub(crate) fn count_unknown(&self, findings: &Findings) {
+        let counts = [
+            ("extra_field", findings.extra_fields),
+            ("channel", findings.unknown_channels),
+            ("touchpoint", findings.unknown_touchpoints),
+        ];
+        for (what, count) in counts {
             if count > 0 {
                 self.unknown.with_label_values(&[what]).inc_by(count);
             }
         }
+    }
+
+    /// Valid events that were made durable, and those that were answered 503, so far.
+    pub(crate) fn answered(&self) -> (u64, u64) {
+        let sum = |outcome: &str| -> u64 {
+            let families = touchstream_schemas::event::Family::ALL;
+            families.iter().map(|family| self.events.with_label_values(&[family.name(), outcome]).get()).sum()
+        };
+        (sum(outcome::ACCEPTED) + sum(outcome::DUPLICATE), sum(outcome::UNAVAILABLE))
     }
 
     /// Counts events of one family (or `unknown`) with one outcome.

@@ -182,9 +182,13 @@ fn utf8(bytes: &[u8]) -> Result<&str, ParseError> {
     std::str::from_utf8(bytes).map_err(|error| {
         let before = &bytes[..error.valid_up_to()];
         let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+        let message = match bytes {
+            [0x1f, 0x8b, ..] => "this is gzip: add the header Content-Encoding: gzip",
+            _ => "expected UTF-8",
+        };
         ParseError::Syntax {
             code: code::INVALID_JSON,
-            message: "expected UTF-8".to_owned(),
+            message: message.to_owned(),
             line: before.iter().filter(|byte| **byte == b'\n').count() + 1,
             column: before.len() - line_start + 1,
         }
@@ -206,16 +210,20 @@ fn syntax_error(scan: &Scan, sent: &str, error: &serde_json::Error) -> ParseErro
     // serde_json's own syntax messages name what was expected and never quote the input; ours are constants.
     let text = error.to_string();
     let mut message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message).to_owned();
-    message.push_str(hint(sent, line, column));
+    let hint = hint(sent, line, column, message == "trailing characters");
+    message.push_str(hint);
     ParseError::Syntax { code: code::INVALID_JSON, message, line, column }
 }
 
 /// What a sender probably did at the place where JSON ends to be JSON.
-fn hint(sent: &str, line: usize, column: usize) -> &'static str {
+fn hint(sent: &str, line: usize, column: usize, is_behind_the_end: bool) -> &'static str {
     let Some(line) = sent.lines().nth(line - 1) else { return "" };
     // The column is that of the last byte that was looked at.
     match line.as_bytes().get(column - 1) {
         Some(b'\'') => "; JSON has double quotes, not single ones (in a Windows shell escape them as \\\")",
+        Some(b',') if is_behind_the_end => {
+            "; several events go into an array, [{…},{…}], or, as application/x-ndjson, one a line without a comma behind it"
+        }
         Some(b'}' | b']') if line.as_bytes()[..column - 1].trim_ascii_end().ends_with(b",") => {
             "; remove the comma before it"
         }

@@ -27,6 +27,7 @@ pub(crate) mod code {
         MISSING_FIELD = "missing_field",
         NOT_AN_OBJECT = "not_an_object",
         OUT_OF_RANGE = "out_of_range",
+        REFUSED_BY_KAFKA = "refused_by_kafka",
         TIME_IN_FUTURE = "time_in_future",
         TIME_TOO_OLD = "time_too_old",
         TOO_DEEP = "too_deep",
@@ -42,6 +43,7 @@ pub(crate) mod code {
         MISSPELT_FIELD = "misspelt_field",
         NOT_STORED = "not_stored",
         RESERVED_VALUE = "reserved_value",
+        UNKNOWN_TOUCHPOINT = "unknown_touchpoint",
     }
 }
 
@@ -77,6 +79,10 @@ impl Fault {
 /// Most warnings of one answer.
 const MOST_WARNINGS: usize = 2_000;
 
+/// Most problems of one event in an answer, and of all; beyond that each event has its first one. A request of 1 MiB could make an answer
+/// of many else.
+const MOST_PROBLEMS: (usize, usize) = (50, 2_000);
+
 /// Gathers the problems and warnings of one event.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
@@ -85,11 +91,22 @@ pub(crate) struct Findings {
     /// Fields that the catalogue does not know, and channels that the contract does not list; both are kept.
     pub(crate) extra_fields: u64,
     pub(crate) unknown_channels: u64,
+    /// Touchpoints that are not configured, where some are; kept too.
+    pub(crate) unknown_touchpoints: u64,
 }
 
 impl Findings {
+    /// Notes a problem. The first one of an event, which is what refuses it, is always kept.
     pub(crate) fn reject(&mut self, index: usize, field: &str, fault: Fault) {
-        self.problems.push(Problem::new(index, field, fault));
+        let (of_event, of_all) = MOST_PROBLEMS;
+        let is_first = self.problems.last().is_none_or(|last| last.index != index);
+        let is_within = || {
+            let earlier = self.problems.len().checked_sub(of_event).map(|position| &self.problems[position]);
+            self.problems.len() < of_all && earlier.is_none_or(|earlier| earlier.index != index)
+        };
+        if is_first || is_within() {
+            self.problems.push(Problem::new(index, field, fault));
+        }
     }
 
     pub(crate) fn warn(
@@ -99,7 +116,7 @@ impl Findings {
         code: &'static str,
         message: impl Into<Cow<'static, str>>,
     ) {
-        // A warning is a hint, and whoever has so many learns nothing from one more; problems are never left out.
+        // A warning is a hint, and whoever has so many learns nothing from one more.
         if self.warnings.len() < MOST_WARNINGS {
             self.warnings.push(Problem::new(index, field, Fault::new(code, message)));
         }
@@ -124,7 +141,8 @@ impl Findings {
                 None => field == ours,
             };
             if let Some((ours, theirs)) = renamed.iter().find(|(ours, _)| matches(ours)) {
-                *field = format!("{theirs}{}", &field[ours.len()..]);
+                // Their name may be longer than ours.
+                *field = shown(&format!("{theirs}{}", &field[ours.len()..]));
             }
         }
     }
@@ -149,4 +167,26 @@ impl Problem {
 fn shown(field: &str) -> String {
     let end = field.floor_char_boundary(SHOWN_FIELD_BYTES);
     if end < field.len() { format!("{}…", &field[..end]) } else { field.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_bounded_and_no_refused_event_is_left_out() {
+        let mut findings = Findings::default();
+        for index in 0..1_000 {
+            for _ in 0..128 {
+                findings.reject(index, "data.a", Fault::new(code::WRONG_TYPE, "expected a text"));
+                findings.warn(index, "data.b", code::MISSPELT_FIELD, "kept");
+            }
+        }
+        let (of_event, of_all) = MOST_PROBLEMS;
+        assert!((of_all..of_all + 1_000).contains(&findings.problems.len()), "{}", findings.problems.len());
+        assert_eq!(findings.warnings.len(), MOST_WARNINGS);
+        let of = |index| findings.problems.iter().filter(|problem| problem.index == index).count();
+        assert_eq!((of(0), of(999)), (of_event, 1));
+        assert!((0..1_000).all(|index| of(index) >= 1));
+    }
 }

@@ -5,8 +5,9 @@
 //! when the deadline passes is reported for retry.
 
 mod gate;
+mod refused;
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
@@ -21,15 +22,21 @@ use touchstream_schemas::time::EventTime;
 use touchstream_schemas::topics::Topics;
 
 use self::gate::{Carried, Gate, Sending};
-use crate::spool::{Group, Record, Report, Shared};
+pub(crate) use self::refused::{Refused, SmallestRefused};
+use crate::spool::{Fate, Group, Record, Report, Shared};
+
+/// States of an event: not durable yet or at all, durable, and one that Kafka never takes.
+const OPEN: u8 = 0;
+const DURABLE: u8 = 1;
+const REFUSED: u8 = 2;
 
 /// Fate of the events of one request.
 #[derive(Debug)]
 pub(crate) struct Receipt {
     /// Rises from request to request.
     number: u64,
-    /// One flag an entry of the body.
-    durable: Box<[AtomicBool]>,
+    /// One state an entry of the body.
+    states: Box<[AtomicU8]>,
     /// Open deliveries, and one for the sender as long as it sends.
     open: AtomicUsize,
     done: Notify,
@@ -41,7 +48,7 @@ impl Receipt {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Arc::new(Receipt {
             number: NEXT.fetch_add(1, Ordering::Relaxed),
-            durable: (0..entries).map(|_| AtomicBool::new(false)).collect(),
+            states: (0..entries).map(|_| AtomicU8::new(OPEN)).collect(),
             open: AtomicUsize::new(1),
             done: Notify::new(),
         })
@@ -65,8 +72,14 @@ impl Receipt {
     /// An event that was expected is durable, or will not be.
     pub(crate) fn settle(&self, entry: usize, is_durable: bool) {
         if is_durable {
-            self.durable[entry].store(true, Ordering::Release);
+            self.states[entry].store(DURABLE, Ordering::Release);
         }
+        self.one_less();
+    }
+
+    /// Kafka will never take this event, which was expected.
+    pub(crate) fn refuse(&self, entry: usize) {
+        self.states[entry].store(REFUSED, Ordering::Release);
         self.one_less();
     }
 
@@ -84,7 +97,12 @@ impl Receipt {
 
     /// Whether the entry's event is durable.
     pub(crate) fn is_durable(&self, entry: usize) -> bool {
-        self.durable[entry].load(Ordering::Acquire)
+        self.states[entry].load(Ordering::Acquire) == DURABLE
+    }
+
+    /// Whether Kafka refuses the entry's event for itself: sending it again is in vain.
+    pub(crate) fn is_refused(&self, entry: usize) -> bool {
+        self.states[entry].load(Ordering::Acquire) == REFUSED
     }
 }
 
@@ -97,6 +115,16 @@ pub(crate) enum Ticket {
     Spooled { number: u64 },
     /// A count of data quality; the flag asks for all counts again.
     Quality { failed: Arc<AtomicBool> },
+}
+
+impl Ticket {
+    /// The request that the message came with.
+    fn request(&self) -> Option<u64> {
+        match self {
+            Ticket::Event { receipt, .. } => Some(receipt.number()),
+            Ticket::Spooled { .. } | Ticket::Quality { .. } => None,
+        }
+    }
 }
 
 /// Takes delivery reports and errors of the producer.
@@ -129,7 +157,12 @@ impl Deliveries {
         error: &KafkaError,
         message: &impl Message,
     ) {
-        let Some(spool) = self.spool.as_ref().filter(|_| !is_about_the_record(error)) else {
+        let refused = Refused::of(error);
+        // Too large may be the batch that it was in. The spool sends what was refused one by one.
+        if refused.is_some_and(|refused| refused != Refused::TooLarge || self.spool.is_none()) {
+            return receipt.refuse(entry);
+        }
+        let Some(spool) = &self.spool else {
             receipt.settle(entry, false);
             return;
         };
@@ -143,17 +176,6 @@ impl Deliveries {
         });
         spool.give_back(group);
     }
-}
-
-/// Errors that say something about the record and nothing about Kafka.
-fn is_about_the_record(error: &KafkaError) -> bool {
-    let own = [
-        RDKafkaErrorCode::MessageSizeTooLarge,
-        RDKafkaErrorCode::InvalidRecord,
-        RDKafkaErrorCode::InvalidTimestamp,
-        RDKafkaErrorCode::PolicyViolation,
-    ];
-    error.rdkafka_error_code().is_some_and(|code| own.contains(&code))
 }
 
 impl ClientContext for Deliveries {
@@ -190,7 +212,7 @@ impl Deliveries {
                     tracing::error!(%error, "Kafka does not take an event of the spool; it is tried again");
                 }
                 if let Some(spool) = &self.spool {
-                    spool.report(Report { number, is_delivered: result.is_ok() });
+                    spool.report(Report { number, fate: Fate::of(result) });
                 }
             }
             Ticket::Quality { failed } => {
@@ -203,13 +225,15 @@ impl Deliveries {
 }
 
 impl Deliveries {
-    /// The producer will never take this message.
-    fn refuse(&self, ticket: Ticket) {
+    /// The producer did not take this message, for another reason than a full queue.
+    fn refuse(&self, ticket: Ticket, error: &KafkaError) {
+        let refused = Refused::of(error);
         match ticket {
+            Ticket::Event { receipt, entry, .. } if refused.is_some() => receipt.refuse(entry),
             Ticket::Event { receipt, entry, .. } => receipt.settle(entry, false),
             Ticket::Spooled { number } => {
                 if let Some(spool) = &self.spool {
-                    spool.report(Report { number, is_delivered: false });
+                    spool.report(Report { number, fate: refused.map_or(Fate::Failed, Fate::Refused) });
                 }
             }
             Ticket::Quality { failed } => failed.store(true, Ordering::Release),
@@ -231,6 +255,7 @@ pub(crate) struct Publisher {
     spool: Option<Arc<Shared>>,
     raw: [String; 4],
     quality: String,
+    pub(crate) too_large: SmallestRefused,
 }
 
 impl std::fmt::Debug for Publisher {
@@ -239,9 +264,14 @@ impl std::fmt::Debug for Publisher {
     }
 }
 
-/// The message could not be queued: the queue is full, or the producer is broken.
-#[derive(Debug)]
-pub(crate) struct NotQueued;
+/// The message could not be queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotQueued {
+    /// The queue is full, or the producer is broken.
+    Now,
+    /// Kafka never takes it.
+    Ever(Refused),
+}
 
 /// Sends events; while it is held, the producer stays and nothing is diverted.
 pub(crate) struct DirectSender<'p> {
@@ -255,7 +285,7 @@ impl std::fmt::Debug for DirectSender<'_> {
 }
 
 impl DirectSender<'_> {
-    /// Queues an event; the receipt hears of its delivery.
+    /// Queues an event; the receipt hears of its delivery, or that Kafka never takes it.
     pub(crate) fn send(
         &self,
         family: Family,
@@ -266,7 +296,15 @@ impl DirectSender<'_> {
     ) -> Result<(), NotQueued> {
         receipt.expect(1);
         let ticket = Ticket::Event { receipt: Arc::clone(receipt), entry, family };
-        self.producer.send(family, key, payload, ticket).inspect_err(|NotQueued| receipt.one_less())
+        match self.producer.send(family, key, payload, ticket) {
+            Err(NotQueued::Ever(_)) => receipt.refuse(entry),
+            Err(NotQueued::Now) => {
+                receipt.one_less();
+                return Err(NotQueued::Now);
+            }
+            Ok(()) => {}
+        }
+        Ok(())
     }
 
     /// Queues events of a group in order, as many as there is room for; how many.
@@ -349,6 +387,7 @@ impl Publisher {
             spool,
             raw,
             quality: topics.quality(),
+            too_large: SmallestRefused::default(),
         })
     }
 
@@ -380,8 +419,10 @@ impl Publisher {
             let record = Record::parse_body(body).expect("it was written by this process");
             let ticket =
                 Ticket::Event { receipt: Arc::clone(&group.receipt), entry: *entry, family: record.family };
-            if producer.send(record.family, record.key, record.payload, ticket).is_err() {
-                break;
+            match producer.send(record.family, record.key, record.payload, ticket) {
+                Ok(()) => {}
+                Err(NotQueued::Ever(_)) => group.receipt.refuse(*entry),
+                Err(NotQueued::Now) => break,
             }
             sent += 1;
         }
@@ -397,7 +438,7 @@ impl Publisher {
     ) -> Result<(), NotQueued> {
         let sender = self.direct();
         if self.spool.as_ref().is_some_and(|spool| spool.is_diverted()) {
-            return Err(NotQueued);
+            return Err(NotQueued::Now);
         }
         let ticket = Ticket::Quality { failed: Arc::clone(failed) };
         sender.producer.send_beside(&self.quality, key.as_bytes(), payload, ticket)

@@ -12,7 +12,7 @@ use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::dialect::{Form, cloudevents};
 use crate::error::Refusal;
@@ -26,14 +26,23 @@ pub(crate) use decompress::Encoding;
 pub(crate) struct BodyLimits {
     pub(crate) bytes: usize,
     pub(crate) timeout: Duration,
-    /// Decompressors at work: each may hold a window of several MiB.
-    decompressors: Semaphore,
+    /// Turns at what takes more than a moment: see [`BodyLimits::turn`].
+    turns: Semaphore,
 }
 
 impl BodyLimits {
     /// Limits of one body's bytes and time.
     pub(crate) fn new(bytes: usize, timeout: Duration) -> BodyLimits {
-        BodyLimits { bytes, timeout, decompressors: Semaphore::new(2) }
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        BodyLimits { bytes, timeout, turns: Semaphore::new(processors) }
+    }
+
+    /// Waits for a turn at decompressing and taking a large body.
+    ///
+    /// More of them at a time than there are processors would end no sooner; each holds its decompressed bytes, a window of several MiB
+    /// and all its events.
+    pub(crate) async fn turn(&self) -> Result<SemaphorePermit<'_>, Refusal> {
+        self.turns.acquire().await.map_err(|_closed| Refusal::Busy)
     }
 }
 
@@ -83,12 +92,11 @@ pub(crate) fn encoding(headers: &HeaderMap) -> Result<Option<Encoding>, Refusal>
     }
 }
 
-/// Reads the whole body and undoes its encoding; its bytes are added to what the request holds as they come.
+/// Reads the whole body as it was sent; its bytes are added to what the request holds as they come.
 pub(crate) async fn read(
     limits: &BodyLimits,
     hold: &mut Hold<'_>,
     headers: &HeaderMap,
-    encoding: Option<Encoding>,
     body: Body,
 ) -> Result<Bytes, Refusal> {
     let too_large = || Refusal::BodyTooLarge { limit: limits.bytes };
@@ -96,13 +104,19 @@ pub(crate) async fn read(
     if announced.is_some_and(|length| length > limits.bytes) {
         return Err(too_large());
     }
-    let gathered = tokio::time::timeout(limits.timeout, gather(limits, hold, body))
+    tokio::time::timeout(limits.timeout, gather(limits, hold, body))
         .await
-        .map_err(|_elapsed| Refusal::BodyTimeout)??;
-    let Some(encoding) = encoding else { return Ok(gathered) };
+        .map_err(|_elapsed| Refusal::BodyTimeout)?
+}
 
-    let _turn = limits.decompressors.acquire().await.map_err(|_closed| Refusal::Busy)?;
-    let bytes = decompress::decompress(encoding, &gathered, limits.bytes).await?;
+/// Undoes the encoding of a body; whoever calls has a [`BodyLimits::turn`].
+pub(crate) async fn decode(
+    limits: &BodyLimits,
+    hold: &mut Hold<'_>,
+    encoding: Encoding,
+    sent: &[u8],
+) -> Result<Bytes, Refusal> {
+    let bytes = decompress::decompress(encoding, sent, limits.bytes).await?;
     hold.grow(bytes.len())?;
     Ok(Bytes::from(bytes))
 }

@@ -24,7 +24,7 @@ pub(crate) enum Value<'a> {
 }
 
 /// Earliest time that is taken: 2000-01-01.
-const EARLIEST: EventTime = EventTime(946_684_800_000);
+pub(crate) const EARLIEST: EventTime = EventTime(946_684_800_000);
 /// Numbers below this cannot be milliseconds of this century, but may well be seconds.
 const LOOKS_LIKE_SECONDS: i64 = 100_000_000_000;
 /// Latest time that can be stored: 2200-01-01.
@@ -198,6 +198,11 @@ fn why_no_time(text: &str) -> &'static str {
     "expected RFC 3339 with an offset, such as 2026-11-22T10:00:00.123Z, or milliseconds since 1970 as a number"
 }
 
+/// What is wrong with a time before [`EARLIEST`].
+pub(crate) fn too_old() -> Fault {
+    Fault::new(code::TIME_TOO_OLD, "times before the year 2000 are not taken")
+}
+
 /// RFC 3339 with an offset, or milliseconds since 1970.
 pub(crate) fn read_time(value: &RawValue) -> Result<EventTime, Fault> {
     let text = value.get();
@@ -210,7 +215,7 @@ pub(crate) fn read_time(value: &RawValue) -> Result<EventTime, Fault> {
         let milliseconds = read_integer(text).map_err(|_| {
             Fault::new(
                 code::INVALID_TIME,
-                "expected milliseconds since 1970 as an integer, or RFC 3339 in quotes",
+                "expected milliseconds since 1970 as an integer (seconds times 1000, rounded), or RFC 3339 in quotes",
             )
         })?;
         if (0..LOOKS_LIKE_SECONDS).contains(&milliseconds) {
@@ -222,7 +227,7 @@ pub(crate) fn read_time(value: &RawValue) -> Result<EventTime, Fault> {
         EventTime(milliseconds)
     };
     if time < EARLIEST {
-        return Err(Fault::new(code::TIME_TOO_OLD, "times before the year 2000 are not taken"));
+        return Err(too_old());
     }
     if time > LATEST {
         return Err(Fault::new(code::TIME_IN_FUTURE, "times after the year 2200 are not taken"));

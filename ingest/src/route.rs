@@ -2,6 +2,7 @@
 //!
 //! Listen → **route** → authenticate → read body → accept → wait for the receipt → respond.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,21 +14,25 @@ use axum::response::IntoResponse;
 use axum::routing::{any, get};
 use touchstream_schemas::time::EventTime;
 
-use crate::accept::{Arrival, Batch, accept};
+use crate::accept::{Arrival, Batch, Queued, accept};
 use crate::authenticate::{authenticate, authenticate_key, has_key, query_value};
 use crate::browser_files;
 use crate::cors;
 use crate::dialect::Form;
 use crate::dialect::segment::{self, Call, PATHS};
 use crate::error::Refusal;
+use crate::held_answer;
 use crate::keys::WriteKey;
 use crate::metrics::outcome;
+use crate::problem::{Fault, Problem, code};
 use crate::read_body;
 use crate::respond::{self, Answer};
 use crate::serve::Ingest;
 
-/// Bodies above this are worked on outside the threads that serve connections.
-const INLINE_BYTES: usize = 32 * 1024;
+/// Bodies above this wait for a turn, so that they keep no more processors busy than there are.
+const SMALL_BYTES: usize = 32 * 1024;
+/// Bodies above this, which take longer than about a millisecond, are worked on outside the threads that serve connections.
+const INLINE_BYTES: usize = 128 * 1024;
 
 /// The public paths.
 pub(crate) fn router(ingest: Arc<Ingest>) -> Router {
@@ -123,16 +128,20 @@ async fn take_events(
     let dry_run = asks_for_dry_run(parts)?;
     let received_at = EventTime::now();
     let mut hold = ingest.limits.enter(&key)?;
-    let body = read_body::read(&ingest.body_limits, &mut hold, &parts.headers, encoding, body).await?;
-    let (key, _hold) = if key_in_body {
+    let mut body = read_body::read(&ingest.body_limits, &mut hold, &parts.headers, body).await?;
+    let is_small = encoding.is_none() && body.len() <= SMALL_BYTES;
+    let turn = if is_small { None } else { Some(ingest.body_limits.turn().await?) };
+    if let Some(encoding) = encoding {
+        body = read_body::decode(&ingest.body_limits, &mut hold, encoding, &body).await?;
+    }
+    let key = if key_in_body {
         let presented = segment::write_key(&body).unwrap_or_default();
         let key = authenticate_key(ingest, parts, &presented, false)?;
         *known_key = Some(Arc::clone(&key));
-        let mut of_key = ingest.limits.enter(&key)?;
-        of_key.grow(body.len())?;
-        (key, of_key)
+        ingest.limits.hand_over(&mut hold, &key)?;
+        key
     } else {
-        (key, hold)
+        key
     };
     let opted_out = ingest.objections.object(&parts.headers);
     let arrival = Arrival { key, form, received_at, dry_run, opted_out };
@@ -149,6 +158,7 @@ async fn take_events(
         })?
     };
     let batch = batch?;
+    drop((turn, body));
     // The time that was spent on the body here says nothing about Kafka.
     let sent_at = tokio::time::Instant::now();
     if let Some(receipt) = &batch.receipt {
@@ -162,15 +172,20 @@ async fn take_events(
             ingest.metrics.ack_seconds.observe(begun.elapsed().as_secs_f64());
         }
     }
-    Ok(settle(ingest, &arrival, &batch))
+    settle(ingest, &arrival, &batch)
 }
 
 /// Counts and notes what is durable now, and says so.
-fn settle(ingest: &Ingest, arrival: &Arrival, batch: &Batch) -> Response<Body> {
+fn settle(ingest: &Arc<Ingest>, arrival: &Arrival, batch: &Batch) -> Result<Response<Body>, Refusal> {
     let mut counts = [[0_u64; 3]; 4];
     let mut retry = Vec::new();
+    let mut rejected = Cow::Borrowed(&batch.findings.problems);
     for queued in &batch.queued {
         let durable = batch.receipt.as_ref().is_some_and(|receipt| receipt.is_durable(queued.index));
+        if !durable && batch.receipt.as_ref().is_some_and(|receipt| receipt.is_refused(queued.index)) {
+            reject(ingest, arrival, queued, rejected.to_mut());
+            continue;
+        }
         let outcome = match (durable, queued.duplicate) {
             (true, false) => 0,
             (true, true) => 1,
@@ -208,16 +223,29 @@ fn settle(ingest: &Ingest, arrival: &Arrival, batch: &Batch) -> Response<Body> {
     }
     let sum = |outcome: usize| counts.iter().map(|family| family[outcome]).sum::<u64>();
     let would_be = batch.dry_run.as_ref().map_or(0, Vec::len);
-    respond::answer(Answer {
+    let answer = Answer {
         code: None,
         message: None,
         accepted: usize::try_from(sum(0)).unwrap_or(usize::MAX) + would_be,
         duplicates: usize::try_from(sum(1)).unwrap_or(usize::MAX),
-        rejected: &batch.findings.problems,
+        rejected: &rejected,
         warnings: &batch.findings.warnings,
         retry: &retry,
         events: batch.dry_run.as_deref(),
-    })
+    };
+    held_answer::answer(ingest, &arrival.key, answer)
+}
+
+/// Notes an event that Kafka refuses for itself; sending it again would be in vain.
+fn reject(ingest: &Ingest, arrival: &Arrival, queued: &Queued, rejected: &mut Vec<Problem>) {
+    let message = "Kafka refuses this event, most likely because its topic takes no event so large; sending it again does not help";
+    rejected.push(Problem::new(queued.index, "", Fault::new(code::REFUSED_BY_KAFKA, message)));
+    rejected.sort_by_key(|problem| problem.index);
+    let family = queued.family.name();
+    ingest.metrics.count_events(family, outcome::REJECTED, 1);
+    ingest.metrics.rejected.with_label_values(&[code::REFUSED_BY_KAFKA]).inc();
+    let (tenant, at) = (&arrival.key.tenant, arrival.received_at);
+    ingest.quality.add(tenant, family, code::REFUSED_BY_KAFKA, at, 1, &ingest.metrics);
 }
 
 /// Longest time that a request may take from its first byte on.

@@ -1,6 +1,7 @@
 //! Starts ingest: clients, threads, admin port, listener; and ends it: no new requests, those in progress finished, the producer
 //! flushed, each within its deadline.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use touchstream_runtime::admin::{self, Readiness};
 use touchstream_runtime::kafka;
 use touchstream_runtime::settings::Settings;
 use touchstream_runtime::shutdown::Shutdown;
+use touchstream_runtime::touchpoints::Touchpoints;
 use touchstream_schemas::avro;
 use touchstream_schemas::codec::{Encoder, Framing};
 use touchstream_schemas::event::Family;
@@ -22,6 +24,7 @@ use crate::accept::Workspaces;
 use crate::dialect::alias::Aliases;
 use crate::error::IngestError;
 use crate::keys::follow::{self, Follower};
+use crate::keys::snapshot::Snapshot;
 use crate::keys::{Keys, WriteKey};
 use crate::limit::Limits;
 use crate::limit::connections::ConnectionCounts;
@@ -55,6 +58,7 @@ const WATCH_TIMEOUT: Duration = Duration::from_secs(2);
 pub(crate) struct Ingest {
     pub(crate) rules: Rules,
     pub(crate) aliases: Aliases,
+    pub(crate) touchpoints: Touchpoints,
     pub(crate) openapi: Bytes,
     pub(crate) parse_limits: ParseLimits,
     pub(crate) body_limits: BodyLimits,
@@ -88,7 +92,11 @@ pub async fn serve(settings: &Settings, shutdown: Shutdown) -> Result<(), Ingest
     let readiness = Readiness::default();
     readiness.expect(follow::PART);
     readiness.expect(KAFKA);
-    let keys = Arc::new(Keys::configured(&options.static_keys, secret.expose())?);
+    let mut keys = Keys::configured(&options.static_keys, secret.expose())?;
+    if options.local_pages {
+        keys.open_to_local_pages();
+    }
+    let keys = Arc::new(keys);
     let topics = Topics::new(&settings.kafka.topic_prefix);
     let framings = framings(settings, &topics).await?;
     let open_spool = OpenSpool::open(options, &registry)?;
@@ -103,6 +111,7 @@ pub async fn serve(settings: &Settings, shutdown: Shutdown) -> Result<(), Ingest
             keep_agent_ids: options.agent_ids,
         },
         aliases: Aliases::load(&options.alias_file)?,
+        touchpoints: Touchpoints::load(&settings.processor.touchpoints_file)?,
         openapi: openapi::document(DescribedLimits {
             body_bytes: options.max_body_bytes,
             event_bytes: options.max_event_bytes,
@@ -131,7 +140,12 @@ pub async fn serve(settings: &Settings, shutdown: Shutdown) -> Result<(), Ingest
 
     let group = format!("{}-keys-{}", settings.kafka.topic_prefix, kafka::unique_id());
     let consumer = kafka::consumer(&settings.kafka, "touchstream-ingest-keys", &group)?;
-    let follower = Follower { keys, topic: topics.keys(), secret, readiness, shutdown: shutdown.clone() };
+    let shutdown_too = shutdown.clone();
+    let mut follower =
+        Follower { keys, topic: topics.keys(), secret, readiness, shutdown: shutdown_too, snapshot: None };
+    if !options.spool_dir.is_empty() {
+        follower.start_from(Snapshot::beside(Path::new(&options.spool_dir)));
+    }
     let follower = spawn_thread("ingest-keys", move || follower.run(&consumer))?;
     let watcher = {
         let (ingest, shutdown) = (Arc::clone(&ingest), shutdown.clone());
@@ -267,24 +281,96 @@ async fn send_quality(ingest: Arc<Ingest>, framing: Framing, shutdown: Shutdown)
 
 /// Asks Kafka for its topics from time to time; blocks, so it has a thread.
 fn watch_kafka(ingest: &Ingest, shutdown: &Shutdown) {
+    let mut answers = ingest.metrics.answered();
     while !shutdown.is_cancelled() {
-        match ingest.publisher.missing_topic(WATCH_TIMEOUT) {
-            Ok(None) => ingest.readiness.ready(KAFKA),
-            Ok(Some(topic)) => {
-                let why = format!("topic {topic} does not exist; run touchstream setup");
-                ingest.readiness.not_ready(KAFKA, why);
-            }
-            Err(reason) => match &ingest.spool {
-                None => ingest.readiness.not_ready(KAFKA, reason),
-                Some(spool) => match spool.refusal() {
-                    None => ingest.readiness.ready(KAFKA),
-                    Some(refusal) => ingest.readiness.not_ready(KAFKA, format!("{reason}; {refusal}")),
-                },
-            },
+        let topics = ingest.publisher.missing_topic(WATCH_TIMEOUT);
+        let spool = ingest.spool.as_ref().map(|spool| SpoolState {
+            is_alive: spool.is_alive(),
+            is_diverted: spool.is_diverted(),
+            refusal: spool.refusal(),
+        });
+        let now = ingest.metrics.answered();
+        // All that was valid since the last look was answered with 503, and there was something.
+        let takes_nothing = now.0 == answers.0 && now.1 > answers.1;
+        answers = now;
+        match readiness_of(topics, spool, takes_nothing) {
+            Ok(()) => ingest.readiness.ready(KAFKA),
+            Err(why) => ingest.readiness.not_ready(KAFKA, why),
         }
         let until = std::time::Instant::now() + WATCH_INTERVAL;
         while !shutdown.is_cancelled() && std::time::Instant::now() < until {
             std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
+
+/// What matters of the spool for readiness.
+#[derive(Clone, Copy, Debug)]
+struct SpoolState {
+    is_alive: bool,
+    is_diverted: bool,
+    refusal: Option<&'static str>,
+}
+
+/// Whether events can be made durable, else why not. A Kafka that answers is not yet one that takes something (too few replicas, a full disk,
+/// no permission), so what became of events counts too.
+fn readiness_of(
+    topics: Result<Option<&str>, String>,
+    spool: Option<SpoolState>,
+    takes_nothing: bool,
+) -> Result<(), String> {
+    if let Ok(Some(topic)) = topics {
+        return Err(format!("topic {topic} does not exist; run touchstream setup"));
+    }
+    let kafka = topics.err();
+    match spool {
+        None if takes_nothing && kafka.is_none() => Err("Kafka answers and takes no event".to_owned()),
+        None => kafka.map_or(Ok(()), Err),
+        Some(SpoolState { is_alive, is_diverted, refusal: Some(refusal) })
+            if !is_alive || is_diverted || kafka.is_some() =>
+        {
+            let kafka = kafka.unwrap_or_else(|| match (is_alive, is_diverted) {
+                (true, true) => "Kafka answers and takes no event in time".to_owned(),
+                _ => "Kafka answers".to_owned(),
+            });
+            Err(format!("{kafka}; {refusal}"))
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ready_is_who_can_make_events_durable() {
+        let state = |is_alive, is_diverted, refusal| Some(SpoolState { is_alive, is_diverted, refusal });
+        let (fine, full) = (None, Some("the spool is full"));
+        let away = || Err("no broker answers".to_owned());
+        let cases = [
+            (Ok(None), None, false, None),
+            (Ok(None), None, true, Some("takes no event")),
+            (away(), None, false, Some("no broker answers")),
+            (Ok(Some("cx.app")), state(true, false, fine), false, Some("touchstream setup")),
+            (Ok(None), state(true, false, fine), false, None),
+            (away(), state(true, true, fine), false, None),
+            (away(), state(true, true, full), false, Some("no broker answers; the spool is full")),
+            // Kafka answers questions and takes nothing.
+            (Ok(None), state(true, true, full), false, Some("the spool is full")),
+            // It takes events directly; a full disk does not matter then.
+            (Ok(None), state(true, false, full), false, None),
+            // Whose thread is dead settles nothing that Kafka does not take at once.
+            (Ok(None), state(false, false, Some("restart")), false, Some("restart")),
+            (away(), state(false, true, Some("restart")), false, Some("restart")),
+        ];
+        for (number, (topics, spool, takes_nothing, expected)) in cases.into_iter().enumerate() {
+            let found = readiness_of(topics, spool, takes_nothing);
+            let is_right = match expected {
+                None => found.is_ok(),
+                Some(words) => found.as_ref().is_err_and(|why| why.contains(words)),
+            };
+            assert!(is_right, "case {number}: {found:?}");
         }
     }
 }

@@ -5,12 +5,15 @@
 
 pub(crate) mod context;
 mod data;
+mod identity;
+mod nested;
 mod rules;
 #[cfg(test)]
 mod tests;
 mod unknown;
 
 use bumpalo::Bump;
+use touchstream_runtime::touchpoints::Tenant;
 use touchstream_schemas::event::{Family, StringMap};
 use touchstream_schemas::time::{EventTime, Millis};
 use uuid::Uuid;
@@ -20,7 +23,7 @@ use crate::keys::WriteKey;
 use crate::parse::{Part, SentEvent};
 use crate::problem::{Fault, Findings, code};
 use crate::pseudonym::Pseudonyms;
-use crate::read_value::{read_name, read_time};
+use crate::read_value::{EARLIEST, read_name, read_time, too_old};
 use crate::record::{self, Record};
 use crate::suggest::nearest;
 
@@ -48,6 +51,8 @@ pub(crate) struct Setting<'a> {
     pub(crate) received_at: EventTime,
     /// The customer's browser objects to being followed, and that is honoured.
     pub(crate) opted_out: bool,
+    /// What is configured for the tenant's touchpoints, if anything is.
+    pub(crate) touchpoints: Option<&'a Tenant>,
     pub(crate) arena: &'a Bump,
 }
 
@@ -184,10 +189,13 @@ fn unknown_type(name: &str) -> Fault {
     if let Some(meant) = nearest(name, all) {
         return Fault::new(code::UNKNOWN_TYPE, format!("there is no such type; did you mean {meant}?"));
     }
-    let known: Vec<&str> = match Family::of_type(name) {
-        Some(family) => catalogue::types_of(family).iter().map(|event_type| event_type.name).collect(),
-        None => vec!["checkout.…", "chat.…", "feedback.…", "app.…"],
+    let Some(family) = Family::of_type(name) else {
+        return Fault::new(
+            code::UNKNOWN_TYPE,
+            "expected one of checkout.…, chat.…, feedback.…, app.…: GET /openapi.json lists all; names of GA4 and Segment go to POST /v1/track",
+        );
     };
+    let known: Vec<&str> = catalogue::types_of(family).iter().map(|event_type| event_type.name).collect();
     Fault::new(code::UNKNOWN_TYPE, format!("expected one of {}", known.join(", ")))
 }
 
@@ -230,6 +238,10 @@ fn read_times(sent: &SentEvent<'_>, index: usize, setting: Setting<'_>, findings
         if offset > setting.rules.skew_tolerance || Millis(-offset.0) > setting.rules.skew_tolerance {
             time = time + offset;
         }
+    }
+    // As sent it was taken; corrected, it may lie anywhere.
+    if time < EARLIEST {
+        findings.reject(index, "time", too_old());
     }
     if time - received_at > setting.rules.future_tolerance {
         let message = format!(

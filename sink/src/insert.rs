@@ -30,6 +30,8 @@ const SETTINGS: &[(&str, &str)] = &[
     ("input_format_skip_unknown_fields", "0"),
     ("input_format_arrow_allow_missing_columns", "0"),
     ("deduplicate_blocks_in_dependent_materialized_views", "1"),
+    // Results of an import or a replay span more months than the 100 that are taken by default. Raw rows are inserted month by month anyway.
+    ("max_partitions_per_insert_block", "0"),
 ];
 
 /// Rows of one table, encoded.

@@ -153,6 +153,30 @@ fn facts(topics: &Topics, time: EventTime) {
     topics.send("cx.answers", &avro::ANSWER_FACTS, &AnswerFacts { facts: vec![fact] });
 }
 
+/// What arrives together may lie years apart: an import, a replay, orders of long ago. ClickHouse takes 100 months in one insert by default.
+#[tokio::test(flavor = "multi_thread")]
+async fn results_of_150_months_are_stored_by_one_insert() {
+    let mut machine = Machine::start(true, "batch_age_ms = 500\n").await;
+    touchstream_sink::migrate(&machine.settings, false).await.expect("migrations apply");
+    let config = kafka::producer(&machine.settings.kafka, "test").expect("no secret file");
+    let topics = Topics(config.create().expect("a producer"));
+    for month in 0..150 {
+        let time = EventTime::now().minute() + Millis(month * 31 * 24 * 3_600_000);
+        facts(&topics, time);
+        windows(&topics, time);
+    }
+    topics.0.flush(Duration::from_secs(10)).expect("Kafka takes the records");
+    let sink = machine.start_sink();
+    for table in ["store_checkouts", "store_score_windows"] {
+        let question = format!("SELECT uniqExact(_partition_id) >= 150 FROM cx.{table}");
+        wait_for(&question, Duration::from_secs(40), async || {
+            machine.ask(&question).await.is_some_and(|answer| answer == "1\n")
+        })
+        .await;
+    }
+    sink.kill();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn results_become_rows_of_the_views() {
     let mut machine = Machine::start(true, "batch_age_ms = 50\n").await;

@@ -80,6 +80,9 @@ impl Plan {
         if is_default("ingest.static_keys") {
             let keys = if is_demo { "shop:shop:web,demo:demo:web" } else { "shop:shop:web" };
             overrides.push(("TOUCHSTREAM__INGEST__STATIC_KEYS", keys.to_owned()));
+            if is_default("ingest.local_pages") {
+                overrides.push(("TOUCHSTREAM__INGEST__LOCAL_PAGES", "true".to_owned()));
+            }
         }
         if is_demo && is_default("processor.lateness_days") {
             // Two weeks of history come late and must count all the same.
@@ -219,6 +222,13 @@ impl Plan {
         let (user, password) =
             if self.is_clickhouse_local { ("reader", "reader") } else { ("USER", "PASSWORD") };
         println!("  events       http://{}/v1/events   (write key {key})", ingest.listen);
+        if has_own_keys {
+            println!(
+                "  web pages    <script async src=\"http://{}/touchstream.js\" data-key=\"{key}\"></script>   (pages of localhost; \
+                 docs/browser.md)",
+                ingest.listen
+            );
+        }
         println!("  ClickHouse   {clickhouse_url}   (database {database}; user {user}, password {password})");
         println!("  health       http://{}/readyz and /metrics", local.admin);
         if self.is_demo {

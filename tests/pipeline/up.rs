@@ -121,6 +121,19 @@ impl Up {
         assert_eq!(answer.expect("ingest takes the event").status(), 202);
     }
 
+    /// As a page of this machine sends it, with the same key.
+    fn send_from_page(&self, id: &str) {
+        let page = "http://localhost:3000";
+        let event = format!(r#"[{{"id":"{id}","type":"app.screen_viewed","data":{{"name":"home"}}}}]"#);
+        let answer = ureq::post(format!("http://127.0.0.1:{}/v1/events?key=shop", self.ports[1]))
+            .header("origin", page)
+            .content_type("text/plain;charset=UTF-8")
+            .send(event)
+            .expect("ingest takes the event");
+        let readable_by = answer.headers().get("access-control-allow-origin");
+        assert_eq!(readable_by.and_then(|origin| origin.to_str().ok()), Some(page));
+    }
+
     /// The ids of all events, once they are these.
     fn wait_for_ids(&self, ids: &str) {
         let url = format!("http://127.0.0.1:{}", self.ports[2]);
@@ -171,7 +184,7 @@ fn up_starts_everything_ctrl_c_stops_it_and_data_survives_even_kill_9() {
     }
     eprintln!("ready again after {took:?}");
     up.wait_for_ids("first");
-    up.send("second");
+    up.send_from_page("second");
     up.kill();
 
     let took = up.start(FIRST_READY_WITHIN);

@@ -1,10 +1,13 @@
 // Waiting events and their way to ingest. An event leaves only when it was answered; after consent it also waits on the device, one
-// key an event, so that tabs never overwrite each other. Promise: bounded, one request at a time, a copy has the same id.
+// key an event, so that tabs never overwrite each other. Promise: bounded, one request at a time, never before the server's
+// Retry-After, a copy has the same id.
 
 import { PREFIX, debug, guarded, keys, options, read, remove, write } from './environment.js'
 import { isShared } from './session.js'
 
 const WAITING = PREFIX + 'event.'
+/** Where the pages of a visitor with consent tell each other how long to hold back. */
+const PAUSE = PREFIX + 'pause'
 /** Most events that wait; the oldest make room. */
 const MOST_WAITING = 200
 /** Most events and bytes of a request. All requests that outlive a page share 64 KiB. */
@@ -12,18 +15,24 @@ const MOST_EVENTS = 50
 const MOST_BYTES = 30000
 /** Pause for neighbours before a request. */
 const GATHER_MS = 1000
-/** Failures without any answer after which this page stops: a blocker, most likely. */
-const MOST_FAILURES = 6
-/** A beacon without an answer is repeated by the next page for so long, well within the time in which copies are recognised. */
-const REPEAT_MS = 10 * 60 * 1000
+/** Requests, one after the other, without any answer after which this page stops: a blocker, most likely. */
+const MOST_SILENT = 6
+/** Doublings of the pause between tries. */
+const MOST_DOUBLINGS = 6
+/** Nobody waits longer, whatever was asked for and however the clock was set. */
+const LONGEST_PAUSE = 24 * 60 * 60 * 1000
+/** What left without an answer (a beacon has none) is repeated for so long, within the hour in which copies are recognised. */
+const REPEAT_MS = 50 * 60 * 1000
 
 let waiting = []
 let flying = []
 let timer
+/** Tries that failed since the last that did not, and those of them since the last answer of any kind. */
 let failures = 0
+let silent = 0
+/** When the next request may go. */
+let notBefore = 0
 let isSending = false
-/** The last request was answered well, so that a beacon may be trusted to arrive. */
-let isHealthy = false
 let isBlocked = false
 /** The page is going away: the browser cuts the answers of what still flies, which is no failure. */
 let isLeaving = false
@@ -52,6 +61,12 @@ export const wipe = () => {
   waiting.forEach((entry) => { entry.stored = false })
 }
 
+/** How long no request may go. */
+const hold = () => {
+  const left = Math.max(notBefore, isShared() && read(PAUSE) || 0) - Date.now()
+  return left > LONGEST_PAUSE ? 0 : left
+}
+
 /** Puts an event into the queue. */
 export const add = (event) => {
   // A copy: the page may change its objects later, and what is no JSON fails here.
@@ -73,14 +88,19 @@ const sizeOf = (text) => new Blob([text]).size
 
 const schedule = (delay) => { timer ||= setTimeout(flush, delay) }
 
+/** It left long ago without an answer: a copy would count twice. */
+const isStale = (entry) => Date.now() - entry.left > REPEAT_MS
+
 /** What waits on the device is the truth: other tabs add to it, and take out what was answered. */
 const gather = () => {
+  settle(waiting.filter(isStale))
+  if (!isShared()) return
   const found = keys(WAITING)
   waiting = waiting.filter((entry) => !entry.stored || found.includes(WAITING + entry.event.id))
   found.forEach((key) => {
     const stored = read(key)
-    if (!stored || !stored.event || stored.left && Date.now() - stored.left > REPEAT_MS) return remove(key)
-    if (!waiting.some((entry) => entry.event.id === stored.event.id)) waiting.push({ event: stored.event, stored: true })
+    if (!stored || !stored.event || isStale(stored)) return remove(key)
+    if (!waiting.some((entry) => entry.event.id === stored.event.id)) waiting.push({ ...stored, stored: true })
   })
   const seq = (entry) => entry.event.context.seq || 0
   waiting.sort((one, other) => (one.event.time > other.event.time) - (one.event.time < other.event.time) || seq(one) - seq(other))
@@ -102,11 +122,11 @@ const pack = (entries) => {
 }
 
 // The key in the URL and a text body need no preflight, and a beacon can send them too.
-const url = () => options.endpoint + '/v1/events?key=' + encodeURIComponent(options.key)
+const url = () => options.endpoint.replace(/\/+$/, '') + '/v1/events?key=' + encodeURIComponent(options.key)
 
 /** Sends one batch; gives the pause before the next. */
 const send = async () => {
-  if (isShared()) gather()
+  gather()
   const [batch, body] = pack(waiting)
   if (!batch.length) return
   flying = batch
@@ -119,36 +139,41 @@ const send = async () => {
   } catch {}
   flying = []
   if (isLeaving && !response) return
-  if (!response) {
-    failures += 1
-    isHealthy = false
-    isBlocked = failures >= MOST_FAILURES
-    return isBlocked ? debug('no answer; this page sends no more') : backOff()
-  }
-  const { status } = response
-  isHealthy = status < 300
-  debug(status, answer)
-  if (status >= 500 || status === 429 || status === 408) {
+  const { status, headers } = response || {}
+  debug(status || 'no answer', answer)
+  silent = response ? 0 : silent + 1
+  if (!response || status >= 500 || status === 429 || status === 408) {
     // What does not stand in `retry` is durable or refused for good.
     const retry = answer && answer.retry
     if (retry) settle(batch.filter((_, index) => !retry.includes(index)))
-    failures = Math.min(failures + 1, MOST_FAILURES)
-    return backOff(response.headers.get('retry-after'))
+    failures = Math.min(failures + 1, MOST_DOUBLINGS)
+    isBlocked = silent >= MOST_SILENT
+    if (isBlocked) debug('this page sends no more')
+    return backOff(response && headers.get('retry-after'))
   }
   settle(batch)
+  remove(PAUSE)
   failures = 0
   if (status >= 400) drop(batch)
   return waiting.length ? 1 : undefined
 }
 
 /** Never before the server allows it, and never all pages at once. */
-const backOff = (seconds) => Math.max(seconds * 1000 || 0, 500 * 2 ** failures) * (1 + Math.random())
+const backOff = (after) => {
+  const asked = after * 1000 || Date.parse(after) - Date.now() || 0
+  const pause = Math.min(Math.max(asked, 500 * 2 ** failures) * (1 + Math.random()), LONGEST_PAUSE)
+  notBefore = Date.now() + pause
+  // What was asked for holds for the next page and for other tabs too.
+  if (asked > 0 && isShared()) write(PAUSE, notBefore)
+  return pause
+}
 
 /** Sends what waits, unless a request is under way, here or in another tab. */
 export const flush = guarded(async () => {
   clearTimeout(timer)
   timer = undefined
   if (isSending || !options.key || !navigator.onLine || isBlocked || isLeaving) return
+  if (hold() > 0) return schedule(hold())
   isSending = true
   let pause
   try {
@@ -160,26 +185,40 @@ export const flush = guarded(async () => {
   if (pause) schedule(pause)
 })
 
-/** Beacons take what no request has taken. At the page's end no answer will be seen any more. */
+/** It has left, and perhaps no answer will be seen; until one is, its copy on the device stays, unless consent was withdrawn meanwhile. */
+const mark = (entry) => {
+  const key = WAITING + entry.event.id
+  entry.left = Date.now()
+  if (entry.stored && read(key)) write(key, entry)
+}
+
+/**
+ * Beacons take what no request has taken. They have no answer, so nothing leaves the queue by them. While the server wants none, or
+ * nothing answers, what is on the device waits for the next page; what is not has its last chance at the page's end.
+ */
 const leave = (isEnd) => {
   if (!options.key || !navigator.onLine) return
-  let rest = waiting.filter((entry) => !flying.includes(entry) && (!entry.stored || read(WAITING + entry.event.id)))
-  const unsure = [...flying]
+  const isHeld = isBlocked || hold() > 0
+  let rest = waiting.filter((entry) => !entry.left && !flying.includes(entry)
+    && (entry.stored ? !isHeld && read(WAITING + entry.event.id) : isEnd || !isHeld))
   while (rest.length) {
     const [batch, body] = pack(rest)
     if (!navigator.sendBeacon(url(), body)) break
-    const kept = batch.filter((entry) => entry.stored && !isHealthy)
-    unsure.push(...kept)
-    settle(batch.filter((entry) => !kept.includes(entry)))
+    batch.forEach(mark)
     rest = rest.slice(batch.length)
   }
-  if (isEnd) unsure.forEach((entry) => { if (entry.stored) write(WAITING + entry.event.id, { event: entry.event, left: Date.now() }) })
+  if (isEnd) flying.forEach(mark)
 }
 
 /** Watches the network and the page's end. */
 export const start = () => {
-  if (isShared()) gather()
-  addEventListener('online', guarded(() => { isBlocked = false; failures = 0; flush() }))
+  gather()
+  addEventListener('online', guarded(() => {
+    // What failed without an answer may go now; what the server asked for stays.
+    if (silent) notBefore = failures = silent = 0
+    isBlocked = false
+    flush()
+  }))
   addEventListener('pagehide', guarded(() => {
     leave(true)
     isLeaving = true
@@ -196,5 +235,6 @@ export const start = () => {
     if (isSending) leave()
     else flush()
   }))
-  flush()
+  // What an earlier page has left goes with this page's first events.
+  schedule(GATHER_MS)
 }

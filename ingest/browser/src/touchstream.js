@@ -19,7 +19,8 @@ let isStarted = false
 const commands = {
   init: (given) => {
     Object.assign(options, given)
-    if (!options.key || isStarted) return
+    if (isStarted) return
+    if (!options.key) return debug('no key yet')
     if (document.prerendering) return document.addEventListener('prerenderingchange', () => commands.init(), { once: true })
     isStarted = true
     session.start(queue.wipe)

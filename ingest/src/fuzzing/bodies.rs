@@ -23,7 +23,7 @@ use tokio::runtime::Runtime;
 use crate::error::Refusal;
 use crate::keys::{Keys, WriteKey};
 use crate::limit::admission::Admission;
-use crate::read_body::{BodyLimits, Encoding, encoding, form, read};
+use crate::read_body::{BodyLimits, Encoding, decode, encoding, form, read};
 
 /// The budget of all bodies.
 const BUDGET: usize = 1 << 20;
@@ -114,7 +114,11 @@ async fn take(
     let admission = Admission::new(BUDGET, 4);
     let mut hold = admission.enter(&KEY)?;
     let pieces = Pieces(body.chunks(piece.max(1)).map(Bytes::copy_from_slice).collect());
-    let read = read(&limits, &mut hold, &HeaderMap::new(), encoding, Body::new(pieces)).await;
+    let sent = read(&limits, &mut hold, &HeaderMap::new(), Body::new(pieces)).await;
+    let read = match (sent, encoding) {
+        (Ok(sent), Some(encoding)) => decode(&limits, &mut hold, encoding, &sent).await,
+        (sent, _) => sent,
+    };
     drop(hold);
     assert_eq!(admission.bytes_in_flight(), 0, "a part of the budget is lost");
     Ok(read?.to_vec())

@@ -164,6 +164,7 @@ pub(super) fn check_validation(entries: &[Entry<'_>]) {
         pseudonyms: &KEY.pseudonyms,
         received_at: RECEIVED_AT,
         opted_out: false,
+        touchpoints: None,
         arena: &arena,
     };
     let mut findings = Findings::default();

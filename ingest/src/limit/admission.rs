@@ -17,8 +17,8 @@ use touchstream_schemas::event::Family;
 use crate::error::Refusal;
 use crate::keys::WriteKey;
 
-/// Bytes that a request costs beside its body: its head, its receipt, its answer.
-const REQUEST_BYTES: usize = 4 * 1_024;
+/// Bytes that a request costs beside its body: its head, its receipt, a short answer.
+pub(crate) const REQUEST_BYTES: usize = 4 * 1_024;
 
 /// What an event is worth when not all can be taken; the multiple of the free budget that its key may hold.
 ///
@@ -150,9 +150,39 @@ impl Hold<'_> {
         Err(Refusal::Busy)
     }
 
+    /// The request turns out to be this key's: what it holds counts for that key from now on, and for the one before no more.
+    pub(crate) fn hand_over(&mut self, key: &Arc<WriteKey>) -> Result<(), Refusal> {
+        let held = key.work.add(self.bytes, self.requests);
+        if !self.admission.may_key_hold(self.admission.total.now(), held, Worth::Outcome) {
+            key.work.remove(self.bytes, self.requests);
+            return Err(Refusal::Busy);
+        }
+        self.key.work.remove(self.bytes, self.requests);
+        self.key = Arc::clone(key);
+        Ok(())
+    }
+
     /// Adds bytes of the body.
     pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), Refusal> {
         self.add(bytes, 0)
+    }
+}
+
+impl Admission {
+    /// Adds the bytes of an answer to what this key holds, until [`Admission::forget`]; whether there was room.
+    pub(crate) fn remember(&self, key: &WriteKey, bytes: usize) -> bool {
+        let (total, held) = (self.total.add(bytes, 0), key.work.add(bytes, 0));
+        let has_room = self.may_key_hold(total, held, Worth::Outcome);
+        if !has_room {
+            self.forget(key, bytes);
+        }
+        has_room
+    }
+
+    /// The answer was sent, or will not be.
+    pub(crate) fn forget(&self, key: &WriteKey, bytes: usize) {
+        self.total.remove(bytes, 0);
+        key.work.remove(bytes, 0);
     }
 }
 
@@ -223,6 +253,26 @@ mod tests {
         drop((held, others));
         assert_eq!(admission.total.now(), (0, 0));
         assert_eq!(greedy.work.now(), (0, 0));
+    }
+
+    #[test]
+    fn what_is_handed_over_counts_once_and_for_its_new_key() {
+        let admission = Admission::new(64 * MIB, 10_000);
+        let [nobody, key, full] = keys();
+        let mut hold = admission.enter(&nobody).expect("nobody holds anything");
+        hold.grow(MIB).expect("there is room");
+        let held = nobody.work.now();
+        hold.hand_over(&key).expect("there is room");
+        assert_eq!((nobody.work.now(), key.work.now(), admission.total.now()), ((0, 0), held, held));
+        hold.grow(12 * MIB).expect("there is room");
+        assert_eq!(key.work.now(), (held.0 + 12 * MIB, 1), "it grows for its new key");
+        let mut holds = Vec::new();
+        fill(&admission, &full, MIB, &mut holds);
+        let before = (key.work.now(), full.work.now(), admission.total.now());
+        assert_eq!(hold.hand_over(&full), Err(Refusal::Busy), "no key gets more than its share in this way");
+        assert_eq!((key.work.now(), full.work.now(), admission.total.now()), before);
+        drop((hold, holds));
+        assert_eq!([nobody.work.now(), key.work.now(), full.work.now(), admission.total.now()], [(0, 0); 4]);
     }
 
     #[test]

@@ -13,6 +13,9 @@ use crate::problem::{Fault, code};
 /// Names beside the envelope's that are remembered for warnings; further ones are passed over.
 const MOST_UNKNOWN: usize = 32;
 
+/// Fields that `context` or `data` usually have at most; more only cost a move.
+const USUAL_FIELDS: usize = 20;
+
 /// Limits, and which of them stopped the scan.
 #[derive(Debug)]
 pub(super) struct Scan {
@@ -218,7 +221,7 @@ impl<'de> Visitor<'de> for PartSeed<'_> {
         Ok(Part::NotAnObject)
     }
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
-        let mut fields: Fields<'de> = Vec::new();
+        let mut fields: Fields<'de> = Vec::with_capacity(USUAL_FIELDS);
         while let Some(name) = access.next_key_seed(NameSeed)? {
             let value: &'de RawValue = access.next_value()?;
             self.scan.check_depth(value, 2)?;

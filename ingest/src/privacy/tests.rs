@@ -23,6 +23,11 @@ fn key(tenant: &str, legal_basis: LegalBasis) -> WriteKey {
 
 /// The record of an event, as JSON, and its Kafka key.
 fn record(event: &Value, key: &WriteKey, opted_out: bool) -> (Value, String) {
+    record_of(&event.to_string(), key, opted_out)
+}
+
+/// The same of an event as it is written.
+fn record_of(body: &str, key: &WriteKey, opted_out: bool) -> (Value, String) {
     let arena = Bump::new();
     let rules = Rules {
         max_event_bytes: 65_536,
@@ -30,15 +35,21 @@ fn record(event: &Value, key: &WriteKey, opted_out: bool) -> (Value, String) {
         future_tolerance: Millis(600_000),
         keep_agent_ids: true,
     };
-    let setting =
-        Setting { rules, key, pseudonyms: &key.pseudonyms, received_at: NOW, opted_out, arena: &arena };
-    let body = event.to_string();
+    let setting = Setting {
+        rules,
+        key,
+        pseudonyms: &key.pseudonyms,
+        received_at: NOW,
+        opted_out,
+        touchpoints: None,
+        arena: &arena,
+    };
     let limits = ParseLimits { events: 1, depth: 16 };
     let entries = parse(body.as_bytes(), Format::Json, limits).expect("it is JSON");
     let [Entry::Event(sent)] = &entries[..] else { panic!("one event") };
     let mut findings = Findings::default();
     let verdict = validate(sent, 0, setting, &mut findings);
-    let record = verdict.event.unwrap_or_else(|| panic!("{event}: {:?}", findings.problems));
+    let record = verdict.event.unwrap_or_else(|| panic!("{body}: {:?}", findings.problems));
     (serde_json::to_value(&record).expect("it is JSON"), record.key())
 }
 
@@ -95,6 +106,50 @@ fn an_address_comes_through_in_no_field_of_any_type() {
                 if is_page { record["extra"].to_string().contains(canary) } else { stored.contains(canary) };
             assert!(!found, "{written} in {}: {stored}", event["type"]);
         }
+    }
+}
+
+/// What tools and tag managers send: whole objects, under names of their own, with everything escaped, or as JSON in a text.
+#[test]
+fn nothing_of_a_person_comes_through_inside_unknown_fields() {
+    let person = json!({"user": {"user_id": "canary-1", "id": "canary-2", "Email": "canary-3", "visits": 17.50, "segment": "gold"},
+        "items": [{"customerEmail": "canary-4", "sku": "s-1"}, {"owner": [{"clientIp": "canary-5", "IPAddress": "canary-6"}]}],
+        "hashed_email": "canary-7", "note": "mail canary@example.org or 0176 5550199", "canary@example.org": true,
+        "card": 4111111111111111_u64, "session": {"session-id": "canary-8", "pages": [1, 2]}, "has_email": true});
+    let deep = (0..6).fold(person.clone(), |inner, _| json!({"level": inner}));
+    let mut data = json!({"name": "home", "payload": person, "deep": deep, "text": person.to_string(),
+        "inside": {"twice": json!({"again": person.to_string()}).to_string()}, "ip_address": "canary-9", "customer_email": "canary",
+        "userEmail": "canary", "user.id": "canary", "user_ids": ["canary"]});
+    data["dataLayer"] = json!([person, [person]]);
+    let event = json!({"id": "1", "type": "app.screen_viewed", "data": data, "context": {"traits": person, "user": "canary"}});
+    let plain = event.to_string();
+    let key = key("shop", LegalBasis::Contract);
+    for body in [
+        plain.replace('@', "\\u0040"),
+        plain.replace("5550", "5\\u0035\\u00350"),
+        plain.replace("user_id", "us\\u0065r_id"),
+        plain,
+    ] {
+        let (stored, _) = record_of(&body, &key, false);
+        for told in ["canary", "5550199", "4111111111111111"] {
+            assert!(!stored.to_string().contains(told), "{told} in {stored}");
+        }
+        let extra = &stored["extra"];
+        let kept = |name: &str| {
+            let text = extra[name].as_str().unwrap_or_else(|| panic!("{name} is lost: {extra}"));
+            serde_json::from_str::<Value>(text).unwrap_or_else(|error| panic!("{name}: {error}: {text}"))
+        };
+        let payload = json!({"user": {"visits": 17.5, "segment": "gold"}, "items": [{"sku": "s-1"}, {"owner": [{}]}],
+            "note": "mail [email] or [phone]", "[email]": true, "card": "[card]", "session": {"pages": [1, 2]}, "has_email": true});
+        for name in ["payload", "text", "context.traits"] {
+            assert_eq!(kept(name), payload, "{name}");
+        }
+        assert_eq!(kept("dataLayer"), json!([payload, [payload]]));
+        assert!(
+            extra["payload"].as_str().is_some_and(|text| text.contains("17.5")),
+            "numbers keep their digits"
+        );
+        assert_eq!(extra.as_object().map(serde_json::Map::len), Some(6), "{extra}");
     }
 }
 

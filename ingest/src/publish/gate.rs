@@ -21,7 +21,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use touchstream_schemas::event::Family;
 
-use super::{Deliveries, NotQueued, Ticket};
+use super::{Deliveries, NotQueued, Refused, Ticket};
 
 /// After this the producer gets what is held although earlier messages were not reported yet.
 const LONGEST_HOLD: Duration = Duration::from_millis(100);
@@ -62,6 +62,8 @@ struct Lane {
     closed_at: Option<Instant>,
     /// Messages are being released: nobody may overtake them.
     is_releasing: bool,
+    /// The request whose message found the gate open: the rest of its body goes with it.
+    opened_by: Option<u64>,
 }
 
 /// The gates of one producer, one for each topic of events.
@@ -119,7 +121,7 @@ impl Sending {
     ) -> Result<(), NotQueued> {
         let carried = Box::new(Carried { ticket, lane: None });
         let record = BaseRecord::with_opaque_to(topic, carried).key(key).payload(payload);
-        self.producer.send(record).map_err(|_refused| NotQueued)
+        self.producer.send(record).map_err(|(error, _record)| not_queued(&error))
     }
 
     /// Gives the producer what is held, as far as it has room, whatever is in flight.
@@ -181,19 +183,23 @@ impl Gate {
     ) -> Result<(), NotQueued> {
         if !self.holds {
             let sent = self.produce(producer, family, key, payload, ticket);
-            return sent.map_err(|_refused| NotQueued);
+            return sent.map_err(|(error, _ticket)| not_queued(&error));
         }
         let mut lane = self.lane(family);
-        if lane.is_open() {
-            lane.closed_at = Some(Instant::now());
-            lane.in_flight = 1;
-            return self.produce(producer, family, key, payload, ticket).map_err(|_refused| {
-                lane.in_flight = 0;
-                NotQueued
+        let request = ticket.request();
+        if lane.is_open_for(request) {
+            if lane.in_flight == 0 {
+                lane.closed_at = Some(Instant::now());
+                lane.opened_by = request;
+            }
+            lane.in_flight += 1;
+            return self.produce(producer, family, key, payload, ticket).map_err(|(error, _ticket)| {
+                lane.in_flight -= 1;
+                not_queued(&error)
             });
         }
         if lane.held_bytes + key.len() + payload.len() > HELD_BYTES {
-            return Err(NotQueued);
+            return Err(NotQueued::Now);
         }
         let mut bytes = Vec::with_capacity(key.len() + payload.len());
         bytes.extend_from_slice(key);
@@ -251,6 +257,7 @@ impl Gate {
         lane.is_releasing = true;
         lane.in_flight += released.len();
         lane.closed_at = Some(Instant::now());
+        lane.opened_by = None;
         drop(lane);
         let mut refused = 0;
         while let Some(Held { bytes, key_length, ticket }) = released.pop_front() {
@@ -261,9 +268,9 @@ impl Gate {
                     released.push_front(Held { bytes, key_length, ticket });
                     break;
                 }
-                Err((_error, ticket)) => {
+                Err((error, ticket)) => {
                     refused += 1;
-                    producer.context().refuse(ticket);
+                    producer.context().refuse(ticket, &error);
                 }
             }
         }
@@ -277,10 +284,15 @@ impl Gate {
     }
 }
 
+fn not_queued(error: &KafkaError) -> NotQueued {
+    Refused::of(error).map_or(NotQueued::Now, NotQueued::Ever)
+}
+
 impl Lane {
-    /// Whether a message may go at once.
-    fn is_open(&self) -> bool {
-        self.in_flight == 0 && self.held.is_empty() && !self.is_releasing
+    /// Whether a message of this request may go at once.
+    fn is_open_for(&self, request: Option<u64>) -> bool {
+        let is_open = self.in_flight == 0 || (request.is_some() && request == self.opened_by);
+        is_open && self.held.is_empty() && !self.is_releasing
     }
 
     fn hold(&mut self, held: Held) {

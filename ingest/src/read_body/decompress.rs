@@ -74,3 +74,19 @@ async fn drain(mut decoder: impl AsyncRead + Unpin, limit: usize) -> Result<Vec<
         tokio::task::yield_now().await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_raw_stream_that_begins_like_a_zlib_header_is_read_too() {
+        // A stored block of 156 bytes, whose header has the padding that makes it 0x78 0x9C.
+        let text = [b'x'; 156];
+        let raw = [&[0x78, 0x9C, 0x00, 0x63, 0xFF][..], &text, &[0x01, 0x00, 0x00, 0xFF, 0xFF]].concat();
+        assert!(has_zlib_header(&raw));
+        assert_eq!(decompress(Encoding::Deflate, &raw, 1_000).await, Ok(text.to_vec()));
+        let limit = decompress(Encoding::Deflate, &raw, 155).await;
+        assert_eq!(limit, Err(Refusal::BodyTooLarge { limit: 155 }));
+    }
+}

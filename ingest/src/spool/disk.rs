@@ -65,7 +65,7 @@ impl Folder {
     /// Takes the folder, which is made with access for its owner alone.
     pub(crate) fn open(path: &Path) -> Result<Folder, SpoolError> {
         let error = |source| SpoolError::Io { path: path.to_owned(), source };
-        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(error)?;
+        make_folder(path).map_err(error)?;
         let lock = private().open(path.join("lock")).map_err(error)?;
         match lock.try_lock() {
             Ok(()) => {}
@@ -74,7 +74,14 @@ impl Folder {
         }
         let progress = private().open(path.join(PROGRESS)).map_err(error)?;
         let path = path.to_owned();
-        Ok(Folder { path, _lock: lock, open: None, progress })
+        let folder = Folder { path, _lock: lock, open: None, progress };
+        folder.sync_names().map_err(|source| folder.error(source))?;
+        Ok(folder)
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The segments that are there, by number.
@@ -196,13 +203,47 @@ impl Disk for Folder {
     }
 }
 
-fn private() -> OpenOptions {
+/// How files of the spool are opened: made when they are missing, for their owner alone.
+pub(super) fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
     options
 }
 
+/// Makes the folder and what is missing above it; the names are on disk when this returns, else a power cut could take the folder with
+/// all that was synced in it.
+fn make_folder(path: &Path) -> std::io::Result<()> {
+    let parents = parents_of_missing(path);
+    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    parents.iter().try_for_each(|parent| File::open(parent)?.sync_all())
+}
+
+/// The folders in which a name is to be made for this path to be there.
+fn parents_of_missing(path: &Path) -> Vec<PathBuf> {
+    let missing = path.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists());
+    let parent_of = |folder: &Path| match folder.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    missing.map(parent_of).collect()
+}
+
 fn parse_name(name: &str) -> Option<SegmentHeader> {
     let (number, id) = name.strip_suffix(SUFFIX)?.split_once('-')?;
     Some(SegmentHeader { number: number.parse().ok()?, id: u64::from_str_radix(id, 16).ok()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_folder_in_which_a_name_is_made_is_synced() {
+        let place = tempfile::tempdir().expect("a folder");
+        let (top, deep) = (place.path().join("a"), place.path().join("a/b/spool"));
+        assert_eq!(parents_of_missing(&deep), [top.join("b"), top.clone(), place.path().to_owned()]);
+        drop(Folder::open(&deep).expect("it is made"));
+        assert_eq!(parents_of_missing(&deep), Vec::<PathBuf>::new());
+        assert_eq!(parents_of_missing(Path::new("no-such-folder-here")), [PathBuf::from(".")]);
+    }
 }

@@ -3,13 +3,15 @@
 //! Promise: bounded; a group that is taken in is answered through its receipt, whatever happens.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use rdkafka::message::DeliveryResult;
 
 use super::ledger::NotAdmitted;
 use super::store::Bodies;
-use crate::publish::Receipt;
+use crate::publish::{Receipt, Refused};
 
 /// Events of one request, in order.
 #[derive(Debug)]
@@ -47,7 +49,28 @@ impl Group {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Report {
     pub(crate) number: u64,
-    pub(crate) is_delivered: bool,
+    pub(crate) fate: Fate,
+}
+
+/// What became of a record that was handed to the producer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// All in-sync replicas have it.
+    Delivered,
+    /// Kafka did not take it; it may take it later.
+    Failed,
+    /// Kafka refuses it, or the batch that it was in.
+    Refused(Refused),
+}
+
+impl Fate {
+    /// As a delivery report tells it.
+    pub(crate) fn of(result: &DeliveryResult<'_>) -> Fate {
+        match result {
+            Ok(_) => Fate::Delivered,
+            Err((error, _)) => Refused::of(error).map_or(Fate::Failed, Fate::Refused),
+        }
+    }
 }
 
 /// What waits for the spool's thread.
@@ -128,6 +151,9 @@ pub(crate) struct Shared {
     diverted: AtomicBool,
     /// Bytes that may wait to be written.
     waiting_bytes: u64,
+    begun: Instant,
+    /// When the thread began its last round, in milliseconds since then.
+    beaten: AtomicU64,
 }
 
 impl Shared {
@@ -137,7 +163,20 @@ impl Shared {
             wake: Condvar::new(),
             diverted: AtomicBool::new(is_diverted),
             waiting_bytes,
+            begun: Instant::now(),
+            beaten: AtomicU64::new(0),
         }
+    }
+
+    /// The thread begins a round.
+    pub(crate) fn beat(&self) {
+        let now = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.beaten.store(now, Ordering::Relaxed);
+    }
+
+    /// How long ago that was.
+    pub(crate) fn since_beat(&self) -> Duration {
+        self.begun.elapsed().saturating_sub(Duration::from_millis(self.beaten.load(Ordering::Relaxed)))
     }
 
     /// Whether everything goes through the spool.

@@ -240,6 +240,15 @@ impl Ledger {
         }
     }
 
+    /// Where the record lies that was handed to the producer under this number.
+    pub(crate) fn place_of(&self, number: u64) -> Option<Unread> {
+        let index = usize::try_from(number.checked_sub(self.first_sent)?).ok()?;
+        let sent = self.sent.get(index).filter(|sent| sent.is_record && !sent.done)?;
+        let segment = self.segments.iter().find(|segment| segment.header.number == sent.end.segment)?;
+        let (from, to) = (sent.end.offset - sent.bytes, sent.end.offset);
+        Some(Unread { header: segment.header, from, to })
+    }
+
     fn advance(&mut self) {
         while let Some(first) = self.sent.front().copied().filter(|first| first.done) {
             self.sent.pop_front();

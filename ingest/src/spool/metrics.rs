@@ -4,6 +4,7 @@ use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
 use super::ledger::NotAdmitted;
 use super::store::Damage;
+use crate::publish::Refused;
 
 /// All metrics of the spool.
 #[derive(Clone, Debug)]
@@ -19,6 +20,9 @@ pub(crate) struct SpoolMetrics {
     pub(crate) syncs: IntCounter,
     pub(crate) takeovers: IntCounter,
     pub(crate) recovered: IntCounter,
+    pub(crate) quarantined: IntCounterVec,
+    pub(crate) quarantine_bytes: IntGauge,
+    pub(crate) alive: IntGauge,
 }
 
 impl SpoolMetrics {
@@ -63,6 +67,13 @@ impl SpoolMetrics {
             syncs: counter("spool_syncs", "Syncs of the spool; each confirms many requests.")?,
             takeovers: counter("spool_takeovers", "Times that the spool took over from Kafka.")?,
             recovered: counter("spool_recovered_events", "Events that the last process left in the spool.")?,
+            quarantined: reasons(
+                "quarantined",
+                "Events of the spool that Kafka refuses for themselves, by reason; they lie in the quarantine file.",
+                &Refused::ALL.map(Refused::name),
+            )?,
+            quarantine_bytes: gauge("quarantine_bytes", "Bytes of the quarantine file; 0 without one.")?,
+            alive: gauge("alive", "1 while the spool's thread does its work, 0 when it has ended or hangs.")?,
         })
     }
 }

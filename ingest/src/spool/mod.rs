@@ -25,6 +25,7 @@ mod inbox;
 mod ledger;
 mod metrics;
 mod outlet;
+mod quarantine;
 mod run;
 mod store;
 
@@ -43,22 +44,29 @@ use crate::publish::{Publisher, Receipt};
 
 pub use disk::SpoolError;
 pub(crate) use format::Record;
-pub(crate) use inbox::{Group, Report, Shared};
+pub(crate) use inbox::{Fate, Group, Report, Shared};
 pub(crate) use outlet::Outlet;
 
 use disk::Folder;
 use ledger::{Limits, NotAdmitted};
 use metrics::SpoolMetrics;
+use quarantine::Quarantine;
 use run::Spooler;
 use store::Store;
 
 /// Smallest size of a segment.
 const LEAST_SEGMENT_BYTES: u64 = 64 * 1024;
 
+/// Bounds of the quarantine file: a sixteenth of the spool, within these.
+const QUARANTINE_BYTES: (u64, u64) = (64 * 1024, 64 << 20);
+/// A thread that has not begun a round for so long hangs: its longest wait is a fifth of a second, a slow disk takes some.
+const LONGEST_ROUND: Duration = Duration::from_secs(30);
+
 /// A spool that was opened and does not run yet.
 #[derive(Debug)]
 pub(crate) struct OpenSpool {
     store: Store<Folder>,
+    quarantine: Quarantine,
     shared: Arc<Shared>,
     metrics: SpoolMetrics,
     after: Duration,
@@ -94,6 +102,8 @@ impl OpenSpool {
         };
         let metrics = SpoolMetrics::new(registry)?;
         let folder = Folder::open(Path::new(&options.spool_dir))?;
+        let (least, most) = QUARANTINE_BYTES;
+        let quarantine = Quarantine::open(folder.path(), (options.spool_bytes / 16).clamp(least, most))?;
         let store = Store::recover(folder, limits, |damage| {
             metrics.damaged.with_label_values(&[damage.name()]).inc();
         })?;
@@ -104,7 +114,7 @@ impl OpenSpool {
         }
         let shared = Arc::new(Shared::new(options.queue_bytes as u64, !store.ledger.is_drained()));
         let after = Duration::from_millis(options.spool_after_ms.min(options.ack_timeout_ms / 2));
-        Ok(Some(OpenSpool { store, shared, metrics, after }))
+        Ok(Some(OpenSpool { store, quarantine, shared, metrics, after }))
     }
 
     /// Where the producer gives back what it cannot deliver.
@@ -117,10 +127,10 @@ impl OpenSpool {
     /// # Errors
     /// When there can be no thread.
     pub(crate) fn start(self, publisher: Arc<Publisher>) -> Result<Spool, IngestError> {
-        let OpenSpool { store, shared, metrics, after } = self;
+        let OpenSpool { store, quarantine, shared, metrics, after } = self;
         let status = Arc::new(Mutex::new(Ok(())));
-        let spooler =
-            Spooler::new(store, Arc::clone(&shared), publisher, metrics.clone(), Arc::clone(&status));
+        let (files, inbox) = ((store, quarantine), Arc::clone(&shared));
+        let spooler = Spooler::new(files, inbox, publisher, metrics.clone(), Arc::clone(&status));
         let thread = std::thread::Builder::new()
             .name("ingest-spool".to_owned())
             .spawn(move || spooler.run())
@@ -145,8 +155,21 @@ impl Spool {
         self.shared.is_diverted()
     }
 
+    /// Whether its thread does its work. Without it nothing that Kafka does not take at once is ever settled.
+    pub(crate) fn is_alive(&self) -> bool {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        // None: it was asked to stop, and is waited for.
+        let has_ended = thread.as_ref().is_some_and(JoinHandle::is_finished);
+        let is_alive = !has_ended && (thread.is_none() || self.shared.since_beat() < LONGEST_ROUND);
+        self.metrics.alive.set(i64::from(is_alive));
+        is_alive
+    }
+
     /// Why it would not take an event now.
     pub(crate) fn refusal(&self) -> Option<&'static str> {
+        if !self.is_alive() {
+            return Some("the spool's thread has ended or hangs; restart ingest");
+        }
         let status = *self.status.lock().unwrap_or_else(PoisonError::into_inner);
         status.err().map(|refusal| match refusal {
             NotAdmitted::Full => "the spool is full",
@@ -163,5 +186,36 @@ impl Spool {
         if thread.is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the spool's thread panicked");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_has_ended_or_hangs_is_seen() {
+        let spool = |thread: JoinHandle<()>| Spool {
+            shared: Arc::new(Shared::new(1_000, false)),
+            metrics: SpoolMetrics::new(&Registry::new()).expect("a registry of its own"),
+            status: Arc::new(Mutex::new(Ok(()))),
+            after: Duration::ZERO,
+            thread: Mutex::new(Some(thread)),
+        };
+        let (end, ended) = std::sync::mpsc::sync_channel::<()>(1);
+        let working = spool(std::thread::spawn(move || {
+            let _ended: Result<(), _> = ended.recv();
+        }));
+        assert!(working.is_alive() && working.refusal().is_none());
+        *working.status.lock().expect("no thread has panicked with it") = Err(NotAdmitted::Full);
+        assert_eq!(working.refusal(), Some("the spool is full"));
+        assert_eq!(working.metrics.alive.get(), 1);
+        let panicked = spool(std::thread::spawn(|| panic!("as a test wants it")));
+        while panicked.is_alive() {
+            std::thread::yield_now();
+        }
+        assert!(panicked.refusal().is_some_and(|refusal| refusal.contains("restart")));
+        assert_eq!(panicked.metrics.alive.get(), 0);
+        drop(end);
     }
 }

@@ -53,6 +53,11 @@ impl<'i> Outlet<'i> {
         payload: &[u8],
         entry: usize,
     ) -> Result<(), NotQueued> {
+        if self.publisher.too_large.is(family, key.len() + payload.len()) {
+            self.receipt.expect(1);
+            self.receipt.refuse(entry);
+            return Ok(());
+        }
         if let Way::Direct(sender) = &self.way {
             if sender.send(family, key.as_bytes(), payload, &self.receipt, entry).is_ok() {
                 return Ok(());
@@ -73,7 +78,7 @@ impl<'i> Outlet<'i> {
                 group.entries.push(entry);
                 Ok(())
             }
-            Way::Direct(_) | Way::Closed => Err(NotQueued),
+            Way::Direct(_) | Way::Closed => Err(NotQueued::Now),
         }
     }
 

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 use touchstream_schemas::time::EventTime;
 
 use super::disk::Disk;
-use super::inbox::{Group, Shared};
+use super::inbox::{Fate, Group, Shared};
 use super::ledger::NotAdmitted;
 use super::metrics::SpoolMetrics;
+use super::quarantine::Quarantine;
 use super::store::{Bodies, Store};
-use crate::publish::Publisher;
+use crate::publish::{NotQueued, Publisher, Refused};
 
 /// Longest wait for work; how often the disk is tidied and gauges are set.
 const TICK: Duration = Duration::from_millis(200);
@@ -38,10 +39,20 @@ const SILENCE: Duration = Duration::from_secs(15);
 const LAST_WAIT: Duration = Duration::from_secs(2);
 const LAST_SILENCE: Duration = Duration::from_millis(500);
 
+/// What the producer told, from good to bad.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Heard {
+    Nothing,
+    /// Kafka refused a record for itself, and it was put away.
+    Refusal,
+    Failure,
+}
+
 /// What the thread owns.
 #[derive(Debug)]
 pub(super) struct Spooler<D> {
     store: Store<D>,
+    quarantine: Quarantine,
     shared: Arc<Shared>,
     publisher: Arc<Publisher>,
     metrics: SpoolMetrics,
@@ -60,7 +71,7 @@ pub(super) struct Spooler<D> {
 
 impl<D: Disk> Spooler<D> {
     pub(super) fn new(
-        store: Store<D>,
+        (store, quarantine): (Store<D>, Quarantine),
         shared: Arc<Shared>,
         publisher: Arc<Publisher>,
         metrics: SpoolMetrics,
@@ -69,6 +80,7 @@ impl<D: Disk> Spooler<D> {
         let now = Instant::now();
         Spooler {
             store,
+            quarantine,
             shared,
             publisher,
             metrics,
@@ -87,6 +99,7 @@ impl<D: Disk> Spooler<D> {
     pub(super) fn run(mut self) {
         self.observe();
         loop {
+            self.shared.beat();
             let is_busy = self.round();
             if self.shared.lock().stop {
                 self.end();
@@ -102,12 +115,16 @@ impl<D: Disk> Spooler<D> {
 
     /// One round; whether there is more to do at once.
     fn round(&mut self) -> bool {
-        let has_failed = self.hear();
-        if has_failed {
+        let heard = self.hear();
+        if heard != Heard::Nothing {
             self.window = 1;
+        }
+        if heard == Heard::Failure {
             self.paused_until = Some(Instant::now() + PAUSE);
         }
-        if (has_failed || self.is_silent() || self.shared.lock().take_over) && !self.take_over() {
+        // A producer that was refused a message is not trusted with the next ones either.
+        if (heard != Heard::Nothing || self.is_silent() || self.shared.lock().take_over) && !self.take_over()
+        {
             std::thread::sleep(TICK);
             return true;
         }
@@ -122,18 +139,25 @@ impl<D: Disk> Spooler<D> {
         has_written || has_sent
     }
 
-    /// Takes in what the producer says; whether Kafka refused something.
-    fn hear(&mut self) -> bool {
+    /// Takes in what the producer says, and the worst of it.
+    fn hear(&mut self) -> Heard {
         let reports = std::mem::take(&mut self.shared.lock().reports);
-        let mut has_failed = false;
+        let mut worst = Heard::Nothing;
         let mut delivered = 0;
         for report in reports {
-            if report.is_delivered {
-                self.store.ledger.acknowledge(report.number);
-                delivered += 1;
-            } else {
-                has_failed = true;
-            }
+            let heard = match report.fate {
+                Fate::Delivered => {
+                    self.store.ledger.acknowledge(report.number);
+                    delivered += 1;
+                    Heard::Nothing
+                }
+                // Alone in its batch: it is this record that Kafka does not want. Else the next round sends it alone.
+                Fate::Refused(reason) if self.store.ledger.in_flight().0 == 1 => {
+                    if self.put_away(report.number, reason) { Heard::Refusal } else { Heard::Failure }
+                }
+                Fate::Refused(_) | Fate::Failed => Heard::Failure,
+            };
+            worst = worst.max(heard);
         }
         if delivered > 0 {
             self.metrics.forwarded.inc_by(delivered);
@@ -141,7 +165,44 @@ impl<D: Disk> Spooler<D> {
             self.delivered_at = Some(Instant::now());
             self.silent_since = None;
         }
-        has_failed
+        worst
+    }
+
+    /// Puts a record that Kafka refuses for itself into quarantine, so that the others go on; whether it is there.
+    fn put_away(&mut self, number: u64, reason: Refused) -> bool {
+        let Spooler { store, quarantine, .. } = self;
+        let put = store.read_sent(number, |record| {
+            let mut body = Vec::new();
+            record.write_body(&mut body);
+            (quarantine.add(&body), record.family, record.key.len() + record.payload.len())
+        });
+        let (family, bytes) = match put {
+            // It was given up meanwhile and comes again.
+            Ok(None) => return true,
+            Ok(Some((Ok(true), family, bytes))) => (family, bytes),
+            Ok(Some((Ok(false), ..))) => {
+                tracing::error!(
+                    "the spool's quarantine is full: an event that Kafka refuses holds up all others"
+                );
+                return false;
+            }
+            Ok(Some((Err(error), ..))) | Err(error) => {
+                tracing::error!(%error, "an event that Kafka refuses cannot be put into quarantine, trying again");
+                return false;
+            }
+        };
+        if reason == Refused::TooLarge {
+            self.publisher.too_large.note(family, bytes);
+        }
+        self.store.ledger.acknowledge(number);
+        self.metrics.quarantined.with_label_values(&[reason.name()]).inc();
+        tracing::error!(
+            family = family.name(),
+            reason = reason.name(),
+            bytes,
+            "Kafka refuses an event of the spool; it was put into quarantine"
+        );
+        true
     }
 
     fn is_silent(&mut self) -> bool {
@@ -221,8 +282,26 @@ impl<D: Disk> Spooler<D> {
         if budget == 0 || bytes >= WINDOW_BYTES {
             return false;
         }
-        let sender = self.publisher.direct();
-        match self.store.forward(budget, |record, number| sender.send_spooled(record, number).is_ok()) {
+        let mut refused = Vec::new();
+        let forwarded = {
+            let sender = self.publisher.direct();
+            self.store.forward(budget, |record, number| match sender.send_spooled(record, number) {
+                Ok(()) => true,
+                Err(NotQueued::Now) => false,
+                Err(NotQueued::Ever(reason)) => {
+                    refused.push((number, reason));
+                    true
+                }
+            })
+        };
+        for (number, reason) in refused {
+            if !self.put_away(number, reason) {
+                // Read again, with what follows it.
+                self.shared.lock().take_over = true;
+                self.paused_until = Some(Instant::now() + PAUSE);
+            }
+        }
+        match forwarded {
             Ok(forwarded) => {
                 let damaged = forwarded.damaged as u64;
                 self.metrics
@@ -312,6 +391,7 @@ impl<D: Disk> Spooler<D> {
         self.metrics.records.set(i64::try_from(ledger.records()).unwrap_or(i64::MAX));
         self.metrics.oldest_seconds.set(age);
         self.metrics.active.set(i64::from(self.shared.is_diverted()));
+        self.metrics.quarantine_bytes.set(i64::try_from(self.quarantine.bytes()).unwrap_or(i64::MAX));
         *self.status.lock().unwrap_or_else(PoisonError::into_inner) = self.store.is_accepting(now);
     }
 

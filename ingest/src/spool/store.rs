@@ -343,6 +343,20 @@ impl<D: Disk> Store<D> {
         Ok(forwarded)
     }
 
+    /// Reads the record again that was handed to the producer under this number and not acknowledged since.
+    pub(crate) fn read_sent<T>(
+        &self,
+        number: u64,
+        take: impl FnOnce(&Record<'_>) -> T,
+    ) -> std::io::Result<Option<T>> {
+        let Some(place) = self.ledger.place_of(number) else { return Ok(None) };
+        let bytes = self.disk.read(place.header, place.from, place.to)?;
+        match step(&bytes, 0, place.header.id, place.from) {
+            Step::Record { record, .. } => Ok(Some(take(&record))),
+            _ => Err(std::io::ErrorKind::InvalidData.into()),
+        }
+    }
+
     /// Deletes what is not needed any more and notes the progress.
     pub(crate) fn tidy(&mut self) -> std::io::Result<()> {
         if self.ledger.is_drained() {

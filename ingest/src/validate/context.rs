@@ -4,12 +4,14 @@ use serde_json::value::RawValue;
 use touchstream_schemas::event::{ALL, HUMAN, UNKNOWN};
 
 use super::data::{check_field_count, extra_name, extra_value};
+use super::nested::Place;
 use super::unknown::keep;
 use super::{Setting, fields_of};
 use crate::catalogue::{self, Kind, NAME, PHRASE};
 use crate::parse::Part;
 use crate::problem::{Fault, Findings, code};
 use crate::read_value::{Value, decode_text, read, read_boolean, read_integer, read_name};
+use crate::suggest::nearest;
 
 /// What `context` says. Identities are raw here and replaced by pseudonyms when the event is built.
 #[derive(Clone, Debug)]
@@ -134,7 +136,10 @@ fn read_field<'a>(
         "session_id" => context.session_id = text(NAME)?,
         "account_id" => context.account_id = text(NAME)?,
         "seq" => context.seq = if is_null { None } else { Some(read_integer(raw.get())?) },
-        "touchpoint" => context.touchpoint = dimension(name, text(NAME)?, index, findings),
+        "touchpoint" => {
+            context.touchpoint = dimension(name, text(NAME)?, index, findings);
+            check_touchpoint(context.touchpoint, index, setting, findings);
+        }
         "channel" => {
             context.channel = dimension(name, text(NAME)?, index, findings);
             findings.unknown_channels += u64::from(!catalogue::CHANNELS.contains(&context.channel));
@@ -152,9 +157,11 @@ fn read_field<'a>(
         "stage" => context.stage = text(NAME)?,
         "consent" => context.consent = read_consent(raw, setting)?,
         "traffic" => context.traffic = text(TRAFFIC)?.unwrap_or(HUMAN),
-        _ if !keep("context", name, FIELDS.into_iter(), index, findings) => {}
         _ => {
-            if let Some(value) = extra_value(raw, setting)? {
+            let place = Place { part: "context", name, index };
+            if keep(place, raw, FIELDS.into_iter(), findings)
+                && let Some(value) = extra_value(place, raw, setting, findings)?
+            {
                 extra.push((extra_name(&format!("context.{name}"), setting)?, value));
             }
         }
@@ -173,6 +180,20 @@ fn dimension<'a>(name: &str, value: Option<&'a str>, index: usize, findings: &mu
         }
         Some(value) => value,
     }
+}
+
+/// A touchpoint that is not configured is kept; where others are, its sender may have misspelt it, or somebody forgot to list it.
+fn check_touchpoint(name: &str, index: usize, setting: Setting<'_>, findings: &mut Findings) {
+    let Some(listed) = setting.touchpoints.map(|tenant| &tenant.touchpoints) else { return };
+    if listed.is_empty() || name == UNKNOWN || listed.contains_key(name) {
+        return;
+    }
+    let message = match nearest(name, listed.keys().map(String::as_str)) {
+        Some(meant) => format!("kept; not in the touchpoints file: did you mean {meant}?"),
+        None => "kept; not in the touchpoints file".to_owned(),
+    };
+    findings.unknown_touchpoints += 1;
+    findings.warn(index, "context.touchpoint", code::UNKNOWN_TOUCHPOINT, message);
 }
 
 fn read_consent<'a>(raw: &'a RawValue, setting: Setting<'a>) -> Result<Option<Vec<&'a str>>, Fault> {

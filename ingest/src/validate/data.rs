@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use touchstream_schemas::money::Money;
 use touchstream_schemas::time::EventTime;
 
+use super::nested::{Place, json_in, without_identities};
 use super::unknown::keep;
 use super::{Setting, fields_of};
 use crate::catalogue::{EventType, Slot};
@@ -102,13 +103,11 @@ pub(super) fn read_data<'a>(
         let read = match event_type.field(name) {
             Some(field) => read(field.kind, raw, setting.arena)
                 .map(|value| values.0.extend(value.map(|value| (field.slot, value)))),
-            None if !keep("data", name, event_type.fields().map(|field| field.name), index, findings) => {
-                Ok(())
+            None => {
+                let place = Place { part: "data", name, index };
+                let known = event_type.fields().map(|field| field.name);
+                read_unknown(place, raw, known, setting, findings).map(|found| extra.extend(found))
             }
-            None => extra_name(name, setting).and_then(|name| {
-                extra.extend(extra_value(raw, setting)?.map(|value| (name, value)));
-                Ok(())
-            }),
         };
         if let Err(fault) = read {
             findings.reject(index, &format!("data.{name}"), fault);
@@ -137,13 +136,40 @@ pub(super) fn check_field_count(
         findings.reject(index, part, Fault::new(code::TOO_MANY_FIELDS, message));
         return false;
     }
+    let mut beginnings = [0_u64; MAX_FIELDS];
     for (position, (name, _)) in fields.iter().enumerate() {
-        if fields[..position].iter().any(|(earlier, _)| earlier == name) {
+        beginnings[position] = beginning(name);
+        let mut earlier = beginnings[..position].iter().zip(fields);
+        if earlier.any(|(start, (earlier, _))| *start == beginnings[position] && earlier == name) {
             let fault = Fault::new(code::DUPLICATE_FIELD, "stands twice in the event");
             findings.reject(index, &format!("{part}.{name}"), fault);
         }
     }
     true
+}
+
+/// A field that the catalogue does not know, if it is kept: its name and its text.
+fn read_unknown<'a, 'n>(
+    place: Place<'_>,
+    raw: &'a RawValue,
+    known: impl Iterator<Item = &'n str>,
+    setting: Setting<'a>,
+    findings: &mut Findings,
+) -> Result<Option<(&'a str, &'a str)>, Fault> {
+    if !keep(place, raw, known, findings) {
+        return Ok(None);
+    }
+    let name = extra_name(place.name, setting)?;
+    Ok(extra_value(place, raw, setting, findings)?.map(|value| (name, value)))
+}
+
+/// A name's first seven bytes and its length: names that differ in it need no comparison of their bytes.
+fn beginning(name: &str) -> u64 {
+    let mut bytes = [0; 8];
+    let length = name.len().min(7);
+    bytes[..length].copy_from_slice(&name.as_bytes()[..length]);
+    bytes[7] = name.len().to_le_bytes()[0];
+    u64::from_le_bytes(bytes)
 }
 
 /// The name of an extra field.
@@ -156,19 +182,33 @@ pub(super) fn extra_name<'a>(name: &str, setting: Setting<'a>) -> Result<&'a str
 }
 
 /// A field that the catalogue does not know, as text: strings as they are, everything else as JSON; none for null.
-pub(super) fn extra_value<'a>(raw: &'a RawValue, setting: Setting<'a>) -> Result<Option<&'a str>, Fault> {
+pub(super) fn extra_value<'a>(
+    place: Place<'_>,
+    raw: &'a RawValue,
+    setting: Setting<'a>,
+    findings: &mut Findings,
+) -> Result<Option<&'a str>, Fault> {
+    let arena = setting.arena;
     let first = raw.get().as_bytes().first();
     let text = match first {
         Some(b'n') => return Ok(None),
-        Some(b'"') => decode_text(raw, setting.arena)?,
+        Some(b'"') => decode_text(raw, arena)?,
         _ => raw.get(),
     };
     if text.len() > EXTRA_VALUE_BYTES {
         return Err(Fault::new(code::TOO_LONG, format!("longer than {EXTRA_VALUE_BYTES} bytes")));
     }
+    let nested = match first {
+        Some(b'{' | b'[') => Some(raw),
+        Some(b'"') => json_in(text),
+        _ => None,
+    };
+    if let Some(nested) = nested {
+        return Ok(Some(arena.alloc_str(&without_identities(nested, place, arena, findings)?)));
+    }
     Ok(Some(match first {
-        Some(b'"' | b'{' | b'[') => mask::clean(text, setting.arena),
+        Some(b'"') => mask::clean(text, arena),
         // A long number may be a card's.
-        _ => mask::clean_name(text, setting.arena),
+        _ => mask::clean_name(text, arena),
     }))
 }

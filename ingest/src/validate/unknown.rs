@@ -2,47 +2,23 @@
 //!
 //! Promise: what is named like an identity is never kept in clear, wherever it stands.
 
+use serde_json::value::RawValue;
+
+use super::identity::{Meant, meant_by};
+use super::nested::Place;
 use crate::problem::{Findings, code};
 use crate::suggest::{nearest, normal};
 
-/// Names under which tools send who a customer is, without separators and in lower case, and the field that is meant.
-const IDENTITIES: [(&str, &str); 17] = [
-    ("customerid", "customer_id"),
-    ("userid", "customer_id"),
-    ("clientid", "customer_id"),
-    ("memberid", "customer_id"),
-    ("contactid", "customer_id"),
-    ("email", "customer_id"),
-    ("emailaddress", "customer_id"),
-    ("anonymousid", "anonymous_id"),
-    ("visitorid", "anonymous_id"),
-    ("deviceid", "anonymous_id"),
-    ("advertisingid", "anonymous_id"),
-    ("sessionid", "session_id"),
-    ("accountid", "account_id"),
-    ("companyid", "account_id"),
-    ("groupid", "account_id"),
-    ("phone", "customer_id"),
-    ("ip", ""),
-];
-
 /// Whether an unknown field of this part is kept; warns about what was probably meant.
 pub(super) fn keep<'n>(
-    part: &'static str,
-    name: &str,
+    place: Place<'_>,
+    raw: &RawValue,
     known: impl Iterator<Item = &'n str>,
-    index: usize,
     findings: &mut Findings,
 ) -> bool {
-    let normal = normal(name);
-    if let Some((_, meant)) = IDENTITIES.iter().find(|(identity, _)| identity.as_bytes() == normal) {
-        let message = match *meant {
-            "" => "not stored: addresses of customers are never kept".to_owned(),
-            meant => {
-                format!("not stored: who a customer is goes into context.{meant}, which becomes a pseudonym")
-            }
-        };
-        findings.warn(index, &format!("{part}.{name}"), code::FIELD_IGNORED, message);
+    let Place { part, name, index } = place;
+    if let Some(meant) = meant_by("", name, raw.get()) {
+        warn_of_identity(meant, index, &format!("{part}.{name}"), findings);
         return false;
     }
     if let Some(meant) = nearest(name, known) {
@@ -51,6 +27,17 @@ pub(super) fn keep<'n>(
     }
     findings.extra_fields += 1;
     true
+}
+
+/// Says why a field was left out, and where it belongs.
+pub(super) fn warn_of_identity(meant: Meant, index: usize, field: &str, findings: &mut Findings) {
+    let message = match meant {
+        None => "not stored: names, addresses and secrets of customers are never kept".to_owned(),
+        Some(meant) => {
+            format!("not stored: who a customer is goes into context.{meant}, which becomes a pseudonym")
+        }
+    };
+    findings.warn(index, field, code::FIELD_IGNORED, message);
 }
 
 /// What a field beside the six of an event was probably meant to be.
@@ -68,6 +55,9 @@ pub(super) fn beside_the_envelope(name: &str) -> &'static str {
         b"properties" | b"payload" | b"attributes" | b"body" => "not a field of an event: facts go into data",
         b"customerid" | b"userid" | b"anonymousid" | b"sessionid" | b"accountid" => {
             "not a field of an event: identities go into context, as customer_id, anonymous_id, session_id or account_id"
+        }
+        b"events" | b"batch" | b"records" | b"items" => {
+            "not a field of an event: send the array of events by itself, as [{…},{…}]"
         }
         _ => "not a field of an event: facts go into data, circumstances into context",
     }

@@ -39,7 +39,11 @@ fn every_event_of_a_sample_shop_arrives_once() {
     let kafka = start_kafka(directory.path());
     let brokers = kafka.bootstrap();
     block_on(create_topics(&brokers, "browser"));
-    let server = Server::start(&brokers, "browser", |_| {});
+    let server = Server::start(&brokers, "browser", |settings| {
+        // As `touchstream up` has it: the key of the first example.
+        settings.ingest.static_keys = vec!["shop:shop:site".to_owned()];
+        settings.ingest.local_pages = true;
+    });
     let new =
         NewKey { tenant: "shop".to_owned(), source: "site".to_owned(), browser: true, ..NewKey::default() };
     let key = block_on(create_key(&server.settings, new)).unwrap();

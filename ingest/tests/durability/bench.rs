@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use touchstream_local_kafka::{KafkaOptions, RunningKafka};
 use touchstream_local_parts::Progress;
@@ -62,6 +62,17 @@ impl Kafka {
 
     pub(crate) fn bootstrap(&self) -> String {
         self.options.bootstrap()
+    }
+
+    /// Changes a setting of the topic of app events.
+    pub(crate) fn set_app_topic(&self, name: &str, value: &str) {
+        let topic = Topics::new(PREFIX).raw(touchstream_schemas::event::Family::App);
+        let admin: AdminClient<DefaultClientContext> =
+            ClientConfig::new().set("bootstrap.servers", self.bootstrap()).create().unwrap();
+        let change = AlterConfig::new(ResourceSpecifier::Topic(&topic)).set(name, value);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let done = runtime.block_on(admin.alter_configs([&change], &AdminOptions::new())).unwrap();
+        done.into_iter().for_each(|result| drop(result.unwrap()));
     }
 
     /// Starts it, without waiting.
@@ -201,6 +212,11 @@ impl Ingest {
 
     fn log_file(&self) -> PathBuf {
         self.directory.join("ingest.log")
+    }
+
+    /// A file of the spool.
+    pub(crate) fn spool_file(&self, name: &str) -> PathBuf {
+        self.directory.join("spool").join(name)
     }
 
     /// Files of the spool with this ending, by name.

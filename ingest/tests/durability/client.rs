@@ -24,10 +24,15 @@ impl Reply {
 
 /// Posts a JSON body.
 pub(crate) fn post(address: &str, body: &str) -> Result<Reply> {
+    post_as(KEY, address, body)
+}
+
+/// Posts with another write key.
+pub(crate) fn post_as(key: &str, address: &str, body: &str) -> Result<Reply> {
     exchange(
         address,
         &format!(
-            "POST /v1/events HTTP/1.1\r\nhost: test\r\nconnection: close\r\nauthorization: Bearer {KEY}\r\ncontent-type: \
+            "POST /v1/events HTTP/1.1\r\nhost: test\r\nconnection: close\r\nauthorization: Bearer {key}\r\ncontent-type: \
              application/json\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
         ),

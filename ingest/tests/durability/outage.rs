@@ -3,8 +3,15 @@
 use std::collections::{HashMap, HashSet};
 use std::io::Write;
 
-use crate::bench::{Ingest, Kafka, wait_for};
-use crate::client::post;
+use rdkafka::ClientConfig;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use sha2::{Digest, Sha256};
+use touchstream_ingest::{NewKey, create_key};
+use touchstream_runtime::settings::load;
+use touchstream_schemas::topics::Topics;
+
+use crate::bench::{Ingest, Kafka, PATIENCE, PREFIX, wait_for};
+use crate::client::{post, post_as};
 use crate::verify::{check, read_app};
 
 /// Everything that one client sent, all under one key.
@@ -157,4 +164,126 @@ fn a_full_spool_is_told_and_empties_in_order() {
     ingest.stop();
     let stored = read_app(&kafka.bootstrap());
     check(&stored, &session.sent, &session.accepted);
+}
+
+/// Bytes that no compression makes smaller, as text.
+fn noise(length: usize) -> String {
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        char::from(b'a' + u8::try_from(state % 26).unwrap())
+    };
+    (0..length).map(|_| next()).collect()
+}
+
+#[test]
+fn an_event_that_kafka_refuses_holds_nobody_up_and_is_kept_or_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let kafka = Kafka::start(directory.path());
+    kafka.set_app_topic("max.message.bytes", "12000");
+    let mut ingest = Ingest::start(directory.path(), &kafka.bootstrap(), "spool_after_ms = 500");
+    ingest.wait_ready();
+    let mut session = Session::default();
+    session.send(&ingest, 10);
+    let noise = noise(24_000);
+    let large = |id: &str| {
+        let (a, b, c) = (&noise[..8_000], &noise[8_000..16_000], &noise[16_000..]);
+        format!(
+            r#"{{"id":"{id}","type":"app.screen_viewed","context":{{"session_id":"s","seq":-1}},"data":{{"name":"home","a":"{a}","b":"{b}","c":"{c}"}}}}"#
+        )
+    };
+    // It was promised while nobody could know that Kafka would refuse it.
+    kafka.pause();
+    session.send(&ingest, 10);
+    let reply = post(&ingest.address, &large("too-large")).unwrap();
+    assert_eq!(reply.status, 202, "{reply:?}");
+    session.send(&ingest, 40);
+    ingest.wait_metric("touchstream_ingest_spool_records", |records| records == 51.0);
+    kafka.resume();
+    wait_drained(&ingest);
+    assert_eq!(ingest.metric("touchstream_ingest_spool_quarantined_total{reason=\"too_large\"}"), Some(1.0));
+    let quarantine = std::fs::read(ingest.spool_file("quarantine")).unwrap();
+    assert!(quarantine.windows(9).any(|window| window == b"too-large"), "it is kept");
+    assert!(quarantine.len() < 40_000 && ingest.segments().is_empty());
+    assert!(ingest.log().contains("it was put into quarantine") && !ingest.log().contains(&noise[..20]));
+
+    // Now it is known: who sends such an event is told, and only about that event.
+    let (ids, body) = session.body(2, 10);
+    let mixed = format!("{},{}]", body.trim_end_matches(']'), large("known-now"));
+    let reply = post(&ingest.address, &mixed).unwrap();
+    let answer = reply.json();
+    assert_eq!((reply.status, &answer["accepted"]), (202, &2.into()), "{answer}");
+    assert_eq!(answer["rejected"][0]["index"], 2, "{answer}");
+    assert_eq!(answer["rejected"][0]["code"], "refused_by_kafka", "{answer}");
+    session.accepted.extend(ids);
+    let reply = post(&ingest.address, &large("known-now")).unwrap();
+    assert_eq!(reply.status, 422, "{reply:?}");
+    let rejected = "touchstream_ingest_rejected_total{code=\"refused_by_kafka\"}";
+    assert_eq!(ingest.metric(rejected), Some(2.0));
+    assert_eq!(ingest.metric("touchstream_ingest_spool_takeovers_total"), Some(1.0));
+
+    // The next process knows of what is kept; and nothing else was lost.
+    ingest.stop();
+    ingest.start_again();
+    ingest.wait_ready();
+    assert_eq!(ingest.metric("touchstream_ingest_spool_quarantine_bytes"), Some(quarantine.len() as f64));
+    session.send(&ingest, 10);
+    ingest.stop();
+    let stored = read_app(&kafka.bootstrap());
+    check(&stored, &session.sent, &session.accepted);
+}
+
+/// Makes a key as `touchstream key create` does.
+fn make_key(bootstrap: &str, source: &str) -> String {
+    let mut settings = load(None).unwrap().settings;
+    bootstrap.clone_into(&mut settings.kafka.brokers);
+    PREFIX.clone_into(&mut settings.kafka.topic_prefix);
+    let new = NewKey { tenant: "shop".to_owned(), source: source.to_owned(), ..NewKey::default() };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(create_key(&settings, new)).unwrap()
+}
+
+fn revoke_key(bootstrap: &str, key: &str) {
+    let producer: BaseProducer = ClientConfig::new().set("bootstrap.servers", bootstrap).create().unwrap();
+    let hash: String = Sha256::digest(key).iter().map(|byte| format!("{byte:02x}")).collect();
+    let topic = Topics::new(PREFIX).keys();
+    producer.send(BaseRecord::<str, [u8]>::to(&topic).key(&hash)).map_err(|(error, _)| error).unwrap();
+    producer.flush(PATIENCE).unwrap();
+}
+
+#[test]
+fn an_ingest_that_starts_without_kafka_knows_the_keys_of_its_last_run() {
+    let directory = tempfile::tempdir().unwrap();
+    let kafka = Kafka::start(directory.path());
+    let (kept, revoked) = (make_key(&kafka.bootstrap(), "till"), make_key(&kafka.bootstrap(), "lost"));
+    let mut ingest = Ingest::start(directory.path(), &kafka.bootstrap(), "spool_after_ms = 500");
+    ingest.wait_ready();
+    let event = |id: &str| {
+        format!(r#"{{"id":"{id}","type":"app.change","context":{{"seq":1}},"data":{{"name":"x"}}}}"#)
+    };
+    let status = |ingest: &Ingest, key: &str, id: &str| {
+        post_as(key, &ingest.address, &event(id)).map_or(0, |reply| reply.status)
+    };
+    assert_eq!((status(&ingest, &kept, "a"), status(&ingest, &revoked, "b")), (202, 202));
+    assert_eq!(status(&ingest, "unknown", "c"), 401);
+
+    ingest.kill();
+    revoke_key(&kafka.bootstrap(), &revoked);
+    kafka.pause();
+    ingest.start_again();
+    ingest.wait_ready();
+    assert_eq!(status(&ingest, &kept, "d"), 202, "into the spool");
+    // It may have been made since: a 401 would make its sender give up.
+    let unknown = post_as("unknown", &ingest.address, &event("e")).unwrap();
+    assert_eq!(unknown.status, 503, "{unknown:?}");
+    assert!(unknown.head.to_ascii_lowercase().contains("retry-after:"), "{unknown:?}");
+    kafka.resume();
+    wait_for("Kafka to tell what was revoked", || status(&ingest, &revoked, "f") == 401);
+    assert_eq!((status(&ingest, "unknown", "g"), status(&ingest, &kept, "h")), (401, 202));
+    wait_drained(&ingest);
+    ingest.stop();
+    let stored: HashSet<String> = read_app(&kafka.bootstrap()).into_iter().map(|event| event.id).collect();
+    assert!(["a", "d", "h"].iter().all(|id| stored.contains(*id)), "{stored:?}");
 }

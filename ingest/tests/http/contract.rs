@@ -93,10 +93,11 @@ fn every_form_and_encoding_of_a_body_is_taken() {
     assert_eq!(codes(&answer["rejected"]), [(1, "invalid_json", "")]);
     assert!(answer["rejected"][0]["message"].as_str().unwrap().contains("line 2"), "{answer}");
 
-    for (number, encoding) in ["gzip", "deflate", "br", "zstd"].into_iter().enumerate() {
+    // Some clients send RFC 1951 under the name of RFC 1950.
+    for (number, encoding) in ["gzip", "deflate", "br", "zstd", "raw deflate"].into_iter().enumerate() {
         let body = NPS.replace("f-1", &format!("g-{number}"));
-        let headers =
-            [&key, "Content-Type: text/plain;charset=UTF-8", &format!("Content-Encoding: {encoding}")];
+        let name = encoding.trim_start_matches("raw ");
+        let headers = [&key, "Content-Type: text/plain;charset=UTF-8", &format!("Content-Encoding: {name}")];
         let reply = post_with(
             server.address(),
             "/v1/events",
@@ -116,14 +117,17 @@ fn every_form_and_encoding_of_a_body_is_taken() {
         .map(|record| decoder.decode::<FeedbackEvent<'_>>(record.payload().unwrap()).unwrap().id.to_owned())
         .collect();
     ids.sort_unstable();
-    assert_eq!(ids, ["f-1", "f-2", "f-3", "f-4", "f-5", "g-0", "g-1", "g-2", "g-3"]);
+    assert_eq!(ids, ["f-1", "f-2", "f-3", "f-4", "f-5", "g-0", "g-1", "g-2", "g-3", "g-4"]);
 }
 
 async fn compress(encoding: &str, bytes: &[u8]) -> Vec<u8> {
-    use async_compression::tokio::bufread::{BrotliEncoder, GzipEncoder, ZlibEncoder, ZstdEncoder};
+    use async_compression::tokio::bufread::{
+        BrotliEncoder, DeflateEncoder, GzipEncoder, ZlibEncoder, ZstdEncoder,
+    };
     use tokio::io::AsyncReadExt;
     let mut output = Vec::new();
     match encoding {
+        "raw deflate" => DeflateEncoder::new(bytes).read_to_end(&mut output).await,
         "gzip" => GzipEncoder::new(bytes).read_to_end(&mut output).await,
         "deflate" => ZlibEncoder::new(bytes).read_to_end(&mut output).await,
         "br" => BrotliEncoder::new(bytes).read_to_end(&mut output).await,
@@ -358,4 +362,31 @@ fn revoke(brokers: &str, topic: &str, hash: &[u8]) {
         rdkafka::ClientConfig::new().set("bootstrap.servers", brokers).create().unwrap();
     producer.send(BaseRecord::<[u8], [u8]>::to(topic).key(hash)).map_err(|(error, _)| error).unwrap();
     producer.flush(PATIENCE).unwrap();
+}
+
+#[test]
+fn a_touchpoint_that_is_not_configured_is_kept_counted_and_told() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "[tenants.shop.touchpoints.checkout]\nowner = \"web\"\n").unwrap();
+    block_on(create_topics(&brokers(), "touchpoints"));
+    let server = Server::start(&brokers(), "touchpoints", |settings| {
+        settings.processor.touchpoints_file = file.path().to_str().unwrap().to_owned();
+    });
+    let event = |touchpoint: &str| {
+        format!(
+            r#"{{"id":"{touchpoint}","type":"app.change","context":{{"touchpoint":"{touchpoint}"}},"data":{{"name":"x"}}}}"#
+        )
+    };
+    let none = event("none").replace(r#""context":{"touchpoint":"none"},"#, "");
+    let body = format!("[{},{},{},{none}]", event("checkout"), event("chekout"), event("kiosk"));
+    let answer = post(server.address(), &body).json();
+    assert_eq!(answer["accepted"], 4, "{answer}");
+    let told =
+        [(1, "unknown_touchpoint", "context.touchpoint"), (2, "unknown_touchpoint", "context.touchpoint")];
+    assert_eq!(codes(&answer["warnings"]), told);
+    assert!(
+        answer["warnings"][0]["message"].as_str().unwrap().contains("did you mean checkout?"),
+        "{answer}"
+    );
+    assert_eq!(server.metric("touchstream_ingest_unknown_total{what=\"touchpoint\"}"), 2.0);
 }

@@ -42,6 +42,7 @@ fn every_example_of_the_documentation_answers_as_it_says() {
     block_on(create_topics(&brokers, "docs"));
     let server = Server::start(&brokers, "docs", |settings| {
         settings.ingest.static_keys = vec!["shop:shop:web".to_owned()];
+        settings.ingest.local_pages = true;
         settings.ingest.alias_file = alias_file.to_string_lossy().into_owned();
     });
     let mut examples = 0;

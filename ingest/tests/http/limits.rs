@@ -1,5 +1,6 @@
 //! Limits and fairness against the real server: rates of keys, slow guessing, places of a client, and who waits under pressure.
 
+use std::io::Write;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
@@ -124,13 +125,25 @@ fn under_pressure_events_of_less_worth_are_asked_for_again() {
         r#"[{{"id":"o","type":"checkout.completed","data":{{"checkout_id":"k"}}}}{}]"#,
         " ".repeat(500_000)
     );
-    let waiting: Vec<_> = (0..5)
+    let mut waiting: Vec<_> = (0..4)
         .map(|_| {
             let (address, body) = (address.clone(), body.clone());
             std::thread::spawn(move || post(&address, &body).status)
         })
         .collect();
-    wait_for("the pressure", || server.metric("touchstream_ingest_in_flight_bytes ") > 2_400_000.0);
+    // The fifth has its key in its body, which counts once, and for its key, as the others do.
+    let segment = format!(
+        r#"{{"writeKey":"{KEY}","batch":[{{"type":"track","messageId":"m","event":"Order Completed","properties":{{"order_id":"o-1"}}}}]}}{}"#,
+        " ".repeat(500_000)
+    );
+    waiting.push({
+        let address = address.clone();
+        let json = "Content-Type: application/json";
+        std::thread::spawn(move || post_with(&address, "/v1/batch", &[json], segment.as_bytes()).status)
+    });
+    let in_flight = || server.metric("touchstream_ingest_in_flight_bytes ");
+    wait_for("the pressure", || in_flight() > 2_400_000.0);
+    assert!(in_flight() < 2_700_000.0, "each body counts once: {}", in_flight());
 
     let begun = Instant::now();
     let reply = post(&address, EVENT);
@@ -161,4 +174,42 @@ fn under_pressure_events_of_less_worth_are_asked_for_again() {
     wait_for("everything to be given back", || server.metric("touchstream_ingest_in_flight_bytes ") < 1.0);
     assert_eq!(get(&address, "/livez").status, 200);
     assert_eq!(post(&address, EVENT).status, 202);
+}
+
+/// Whoever does not read what it is answered keeps that in memory: it counts until it was read.
+#[test]
+fn long_answers_count_until_they_were_read() {
+    block_on(create_topics(&brokers(), "answers"));
+    let server = Server::start(&brokers(), "answers", |_| {});
+    let mistakes = format!("[{}]", vec![r#"{"type":"a"}"#; 1_000].join(","));
+    let reply = post(server.address(), &mistakes);
+    assert_eq!((reply.status, reply.json()["rejected"].as_array().unwrap().len()), (422, 1_000));
+    let length = reply.body.len();
+    assert!(length > 100_000, "{length}");
+    let head = format!(
+        "POST /v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-length: {}\r\n\r\n",
+        mistakes.len()
+    );
+    let stream = TcpStream::connect(server.address()).unwrap();
+    let mut sender = stream.try_clone().unwrap();
+    let request = format!("{head}{mistakes}").into_bytes();
+    let sending = std::thread::spawn(move || {
+        // It ends when nobody takes more, or when the other end is closed.
+        while sender.write_all(&request).is_ok() {}
+    });
+    let answered = || server.metric("touchstream_ingest_requests_total{code=\"422\"}");
+    let last = std::cell::Cell::new((0.0, Instant::now()));
+    wait_for("the connection to be full of answers", || {
+        if answered() != last.get().0 {
+            last.set((answered(), Instant::now()));
+        }
+        last.get().1.elapsed() > Duration::from_secs(3)
+    });
+    assert!(answered() > 5.0);
+    let held = server.metric("touchstream_ingest_in_flight_bytes ");
+    assert!(held >= length as f64 / 2.0, "{held} bytes are held, one answer has {length}");
+    stream.shutdown(std::net::Shutdown::Both).unwrap();
+    sending.join().unwrap();
+    drop(stream);
+    wait_for("what was held to be given back", || server.metric("touchstream_ingest_in_flight_bytes ") < 1.0);
 }

@@ -67,6 +67,22 @@ const MISTAKES: &[Mistake] = &[
     json("nothing", "", (400, "invalid_json", "", "the body is empty")),
     json("cut off", r#"{"type":"app.change","data":{"#, (400, "invalid_json", "", "EOF while parsing")),
     json("text", r#""hello""#, (400, "invalid_json", "", "expected an event object or an array of them")),
+    json(
+        "events without an array around them",
+        r#"{"type":"app.change"},{"type":"app.change"}"#,
+        (400, "invalid_json", "", "go into an array"),
+    ),
+    Mistake {
+        what: "lines with commas between them",
+        headers: &[BEARER, "Content-Type: application/x-ndjson"],
+        body: "{\"type\":\"app.session_started\"},\n{\"type\":\"app.session_started\"}",
+        answer: (202, "invalid_json", "", "one a line without a comma"),
+    },
+    json(
+        "an object around the events",
+        r#"{"events":[{"type":"app.session_started"}]}"#,
+        (422, "field_ignored", "events", "the array of events by itself"),
+    ),
     // Types.
     json(
         "a type nearly right",
@@ -84,6 +100,7 @@ const MISTAKES: &[Mistake] = &[
         (422, "unknown_type", "type", "checkout.completed"),
     ),
     json("a type of nothing", r#"{"type":"purchase"}"#, (422, "unknown_type", "type", "checkout.…")),
+    json("a type of GA4", r#"{"type":"page_view"}"#, (422, "unknown_type", "type", "POST /v1/track")),
     json(
         "no type but an event",
         r#"{"event":"app.change","data":{"name":"x"}}"#,
@@ -145,6 +162,11 @@ const MISTAKES: &[Mistake] = &[
         "time in seconds",
         r#"{"type":"app.change","time":1767319445,"data":{"name":"x"}}"#,
         (422, "invalid_time", "time", "looks like seconds; expected milliseconds since 1970"),
+    ),
+    json(
+        "time in seconds with a fraction",
+        r#"{"type":"app.change","time":1767319445.12,"data":{"name":"x"}}"#,
+        (422, "invalid_time", "time", "seconds times 1000"),
     ),
     json(
         "milliseconds in quotes",
@@ -236,6 +258,11 @@ fn the_answer_to_a_typical_mistake_says_what_to_change() {
         (403, "key_not_for_url", "", "send this one as Authorization: Bearer KEY"),
     ) {
         wrong.push(format!("a server's key in the URL: {} {}", in_url.status, in_url.text()));
+    }
+    let packed = [&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3][..], &[0xab, 0x56][..]].concat();
+    let packed = post_with(server.address(), "/v1/events", JSON, &packed);
+    if !says((packed.status, &packed.json()), (400, "invalid_json", "", "Content-Encoding: gzip")) {
+        wrong.push(format!("gzip without saying so: {} {}", packed.status, packed.text()));
     }
     let trial = post_with(server.address(), "/v1/events?dry_run=yes", JSON, NPS.as_bytes());
     if !says((trial.status, &trial.json()), (400, "invalid_parameter", "", "dry_run=1")) {

@@ -72,7 +72,8 @@ fn no_canary_is_found_in_answers_logs_metrics_spool_or_kafka() {
             "account_id":"anna.canary@example.org","anonymous_id":"customer-canary-2","touchpoint":"{CONTROL}",
             "referrer":"https://anna.canary@shop.example/x?q=query-canary","campaign":"anna.canary@example.org"}},
             "data":{{"survey_id":"nps","metric":"nps","score":3,"submission_id":"anna.canary@example.org",
-            "text":"I am anna.canary@example.org, call 0176 5550199\n{FORGED}","email":"anna.canary","user_id":"customer-canary"}}}},
+            "text":"I am anna.canary@example.org, call 0176 5550199\n{FORGED}","email":"anna.canary","user_id":"customer-canary",
+            "payload":{{"user":{{"id":"customer-canary","customerEmail":"anna.canary"}},"by":"anna.canary\u0040example.org","ip_address":"203.0.113.77"}}}}}},
             {{"id":"{id}-chat","type":"chat.message","data":{{"conversation_id":"c","sender":"agent","agent_id":"agent-canary"}}}},
             {{"id":"{id}-story","type":"feedback.answered","context":{{"customer_id":"customer-canary"}},
             "data":{{"survey_id":"s","metric":"text","text":"anna.canary@example.org","story_id":"customer-canary"}}}}]"#

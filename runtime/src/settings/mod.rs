@@ -94,6 +94,7 @@ section! {
         listen: String,
         admin: String,
         static_keys: Vec<String>,
+        local_pages: bool,
         pseudonym_secret: Secret,
         pseudonym_secret_file: String,
         max_body_bytes: usize,

@@ -53,7 +53,7 @@ fn event(id: &str, number: usize, now: &str) -> String {
             if number % 14 == 6 { ("failed", "\"card_declined\"") } else { ("completed", "null") };
         let data = format!(
             "{{\"checkout_id\":\"k-{checkout}\",\"cart_id\":\"b-{checkout}\",\"step\":\"{step_name}\",\"index\":{index},\
-             \"action\":\"{action}\",\"error\":{error},\"extra_cost\":4.90,\"shipping_tier\":\"standard\",\
+             \"action\":\"{action}\",\"error\":{error},\"extra_cost\":4.90,\"currency\":\"EUR\",\"shipping_tier\":\"standard\",\
              \"payment_type\":\"card\",\"account_type\":\"guest\",\"items_in_cart\":{items}}}",
             checkout = number * 31 % 40_000,
             step_name = steps[step],

@@ -5,7 +5,8 @@
 //! loader of constant rate, which counts latency from the moment a request was due, for percentiles at half of it. What is
 //! compared are ratios within a round; [`report`] writes medians and spread into a page of `docs/results`.
 //!
-//! `make bench-ingest` runs it. BENCH_SECONDS (4), BENCH_ROUNDS (5) and BENCH_PAGE (none: only printed) change it.
+//! `make bench-ingest` runs it. BENCH_SECONDS (4), BENCH_ROUNDS (5), BENCH_CONNECTIONS (64,256) and BENCH_PAGE
+//! (none: only printed) change it.
 
 mod bare;
 mod events;
@@ -24,6 +25,8 @@ struct Plan {
     seconds: Duration,
     rounds: usize,
     page: Option<PathBuf>,
+    /// Keep-alive connections of single events.
+    connections: Vec<usize>,
 }
 
 fn main() {
@@ -41,6 +44,9 @@ fn main() {
         seconds: Duration::from_secs(number("BENCH_SECONDS", 4)),
         rounds: usize::try_from(number("BENCH_ROUNDS", 5)).expect("few rounds"),
         page: std::env::var_os("BENCH_PAGE").map(PathBuf::from),
+        connections: std::env::var("BENCH_CONNECTIONS").map_or(measure::CONNECTIONS.to_vec(), |listed| {
+            listed.split(',').map(|one| one.parse().expect("BENCH_CONNECTIONS is a list of numbers")).collect()
+        }),
     };
     let figures = measure::run(&plan);
     report::write(&plan, &figures);

@@ -94,7 +94,7 @@ pub(crate) fn run(plan: &Plan) -> Figures {
         ..Figures::default()
     };
     bench.warm_up();
-    for connections in CONNECTIONS {
+    for &connections in &plan.connections {
         let duel = bench.duel(connections);
         say(&format!("{connections} connections: ratio {}", duel.ratio.show(2)));
         figures.single.push(duel);

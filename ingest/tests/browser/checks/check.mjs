@@ -26,7 +26,7 @@ const check = async (name, work) => {
 
 // Mostly waiting: several at a time, in windows of their own. The longest first.
 const AT_A_TIME = 6
-const LONGEST = ['overload', 'looks', 'tags', 'closedMidRequest', 'shopVisit']
+const LONGEST = ['retryAfter', 'overload', 'looks', 'tags', 'closedMidRequest', 'shopVisit']
 const rank = ([name]) => LONGEST.includes(name) ? LONGEST.indexOf(name) : LONGEST.length
 const work = groups.flatMap((group) => Object.entries(group)).filter(([name]) => !only || only.includes(name))
 work.sort((one, other) => rank(one) - rank(other))

@@ -109,6 +109,147 @@ export const leftAtOnce = async () => {
   await Promise.all([small.leave(), large.leave()])
 }
 
+/** A refusal to wait: what a server that is too busy answers. */
+const cors = { 'access-control-allow-origin': '*', 'access-control-expose-headers': 'retry-after', 'content-type': 'application/json' }
+const busy = (seconds) => ({ status: 503, headers: { ...cors, 'retry-after': String(seconds) }, body: '{"code":"busy"}' })
+
+/** Answers POSTs of a variant by `answer(number, forward)` and notes when each of them was answered. */
+const answerPosts = (variant, answer) => {
+  const times = []
+  faultsOf(variant).answer = (request, forward) => {
+    if (request.method !== 'POST') return forward()
+    times.push(Date.now())
+    return answer(times.length, forward)
+  }
+  return times
+}
+
+/** Says so and is gone, in one turn: only a beacon can take it. */
+const interactAndGo = (visitor, count, place) => visitor.page.evaluate(([count, place]) => {
+  for (let number = 1; number <= count; number += 1) touchstream('app.interaction', { name: 'm-' + number })
+  location.href = place
+}, [count, place])
+
+/** A beacon has no answer: what it took is sent again by the next page, unless so late that the copy would count as another event. */
+export const beaconUnanswered = async () => {
+  const refused = await withConsent('beacon-503', { endpoint: proxied('beacon-503') })
+  await refused.settled()
+  const times = answerPosts('beacon-503', async () => busy(1))
+  await interactAndGo(refused, 2, 'about:blank')
+  interactions('beacon-503', 'm', 2)
+  await until('the beacon', () => times.length === 1)
+  await refused.page.close()
+  answerPosts('beacon-503', (_, forward) => forward())
+  refused.page = await refused.open('cart')
+  expect('beacon-503', view('beacon-503', 'cart'))
+  await refused.settled()
+  assert.deepEqual((await refused.device()).local, ['touchstream.state'])
+  await refused.leave()
+
+  const late = await withConsent('beacon-late', { endpoint: proxied('beacon-late') })
+  await late.settled()
+  const taken = answerPosts('beacon-late', (_, forward) => forward())
+  await interactAndGo(late, 2, 'about:blank')
+  interactions('beacon-late', 'm', 2)
+  await until('the beacon', () => taken.length === 1)
+  await late.page.close()
+  late.events = []
+  const page = late.page = await late.context.newPage()
+  await page.clock.install({ time: Date.now() + 51 * 60 * 1000 })
+  await page.goto(late.url('cart'))
+  await late.isLoaded()
+  expect('beacon-late', 'app.session_started', view('beacon-late', 'cart'))
+  await until('the late page’s events', async () => {
+    await page.clock.runFor(1000)
+    return (await late.status()).waiting === 0
+  })
+  assert.deepEqual((await late.device()).local, ['touchstream.state'])
+  assert.ok(late.events.length > 0 && !late.events.some((event) => event.type === 'app.interaction'), 'no copy goes out when it would count twice')
+  await late.leave()
+}
+
+/** Whatever happens on its pages, nothing is sent before the time that the server asked for. */
+export const retryAfter = async () => {
+  const seconds = 5
+  for (const variant of ['held', 'held-memory']) {
+    const options = { endpoint: proxied(variant) }
+    const visitor = variant === 'held' ? await withConsent(variant, options) : await Visitor.come(variant, options)
+    if (variant !== 'held') expect(variant, view(variant, 'home'))
+    await visitor.settled()
+    let release
+    const held = new Promise((resolve) => { release = resolve })
+    const times = answerPosts(variant, (number, forward) => number === 1 ? busy(seconds) : forward())
+    faultsOf(variant).before = (request) => request.method === 'POST' && held
+    const before = visitor.requests
+    await visitor.click('interact')
+    await until('a request under way', () => visitor.requests > before)
+    // While the answer is on its way, and after it.
+    await visitor.click('interact')
+    release()
+    await until('the refusal', async () => times.length === 1 && (await visitor.status()).waiting === 2)
+    await visitor.page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 50)))
+    await visitor.click('interact')
+    interactions(variant, 'm', 3)
+    await visitor.page.evaluate(() => {
+      for (let number = 1; number <= 60; number += 1) touchstream('app.interaction', { name: 'many-' + number })
+      Object.defineProperty(document, 'hidden', { value: true, configurable: true })
+      document.dispatchEvent(new Event('visibilitychange'))
+      delete document.hidden
+      dispatchEvent(new Event('online'))
+      touchstream('flush')
+    })
+    interactions(variant, 'many', 60)
+    if (variant === 'held') {
+      // Another tab and the next page know it too.
+      const other = await visitor.open('product?mark=o')
+      await visitor.go('cart')
+      expect(variant, view(variant, 'product'), view(variant, 'cart'))
+      await other.evaluate(() => touchstream('flush'))
+    }
+    await visitor.settled()
+    assert.ok(times[1] - times[0] >= seconds * 1000, `${variant}: ${times[1] - times[0]} ms after the refusal`)
+    await until('a clean device', async () => !(await visitor.device()).local.includes('touchstream.pause'))
+    await visitor.leave()
+  }
+
+  // What is nowhere but in memory has no other chance than the page's end.
+  const visitor = await Visitor.come('held-end', { endpoint: proxied('held-end') })
+  expect('held-end', view('held-end', 'home'))
+  await visitor.settled()
+  const times = answerPosts('held-end', (number, forward) => number === 1 ? busy(3600) : forward())
+  await visitor.click('interact')
+  expect('held-end', 'app.interaction m-1')
+  await until('the refusal', () => times.length === 1)
+  await visitor.page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 50)))
+  await visitor.page.goto('about:blank')
+  await until('the beacon', () => times.length === 2)
+  await visitor.leave()
+}
+
+/** An answer, whatever it says, is no ad blocker: the page goes on after any number of them. */
+export const longOutage = async () => {
+  // Answers take their time by the real clock, so nothing may be cut off by the one that runs ahead.
+  const after = `<script>Object.defineProperty(AbortSignal, 'timeout', { value: undefined })</script>`
+  const visitor = await Visitor.come('outage', { endpoint: proxied('outage'), after })
+  await visitor.settled()
+  expect('outage', view('outage', 'home'))
+  const times = answerPosts('outage', (number, forward) => number <= 12 ? busy(1) : forward())
+  await visitor.page.clock.install()
+  await visitor.page.reload()
+  await visitor.isLoaded()
+  expect('outage', view('outage', 'home'), 'app.interaction m-1')
+  await visitor.click('interact')
+  await until('the end of the outage', async () => {
+    await visitor.page.clock.runFor(70_000)
+    const { waiting, isBlocked } = await visitor.status()
+    assert.ok(!isBlocked, `given up after ${times.length} answers`)
+    return waiting === 0
+  })
+  assert.ok(times.length > 12)
+  assert.equal((await visitor.status()).dropped, 0)
+  await visitor.leave()
+}
+
 /** Two tabs share a queue on the device: each event is sent by one of them. */
 export const twoTabs = async () => {
   const visitor = await withConsent('two-tabs')
@@ -146,7 +287,6 @@ export const overload = async () => {
   const faults = faultsOf('overload')
   expect('overload', view('overload', 'home'))
   await visitor.settled()
-  const cors = { 'access-control-allow-origin': '*', 'access-control-expose-headers': 'retry-after', 'content-type': 'application/json' }
   const times = []
   const answers = [
     async () => ({ status: 429, headers: { ...cors, 'retry-after': '2' }, body: '{"code":"rate_limited"}' }),

@@ -7,7 +7,7 @@ import { Visitor, expectSent, policies, run, tag, until } from './harness.mjs'
 
 const text = readFileSync(`${run.sources}/../docs/browser.md`, 'utf8')
 const blocks = (language) => [...text.matchAll(new RegExp('```' + language + '\\n([^]*?)```', 'g'))].map(([, block]) => block)
-const here = (block) => block.replaceAll('https://cx.shop.example', run.ingest).replaceAll('YOUR_KEY', run.key)
+const here = (block) => block.replaceAll(/https:\/\/cx\.shop\.example|http:\/\/127\.0\.0\.1:8080/g, run.ingest).replaceAll('YOUR_KEY', run.key)
 
 const collectAnswers = (visitor) => {
   const answers = []

@@ -1,7 +1,7 @@
 // Nothing on the device before consent, a queue and an id after it, nothing left when it is withdrawn.
 
 import assert from 'node:assert/strict'
-import { Visitor, expect, until, view } from './harness.mjs'
+import { Visitor, expect, faultsOf, proxied, until, view } from './harness.mjs'
 
 const state = (page) => page.evaluate(() => JSON.parse(localStorage.getItem('touchstream.state')))
 
@@ -56,6 +56,30 @@ export const withdrawn = async () => {
   await other.click('#interact')
   expect('withdrawn', 'app.interaction m-2', 'app.interaction o-2')
   await Promise.all([visitor.settled(), visitor.settled(other)])
+  await visitor.expectNothingOnDevice()
+  await visitor.leave()
+}
+
+/** Withdrawn while a request is under way, and then left: what flew is not put back onto the device. */
+export const withdrawnMidRequest = async () => {
+  const variant = 'withdrawn-mid-request'
+  const visitor = await Visitor.come(variant, { endpoint: proxied(variant), after: `<script>if (!location.search) touchstream('consent', ['analytics'])</script>` })
+  expect(variant, 'app.session_started', view(variant, 'home'))
+  await visitor.settled()
+  let release
+  const held = new Promise((resolve) => { release = resolve })
+  const before = visitor.requests
+  faultsOf(variant).before = (request) => request.method === 'POST' && held
+  await visitor.click('interact')
+  expect(variant, 'app.interaction m-1')
+  await until('a request under way', () => visitor.requests > before)
+  await visitor.click('decline')
+  await visitor.page.goto(visitor.url('cart?again'))
+  await visitor.isLoaded()
+  await visitor.expectNothingOnDevice()
+  release()
+  expect(variant, view(variant, 'cart'))
+  await visitor.settled()
   await visitor.expectNothingOnDevice()
   await visitor.leave()
 }
