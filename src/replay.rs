@@ -69,9 +69,8 @@ pub(crate) async fn run(config: Option<&Path>, options: ReplayOptions) -> Result
     if let Err(error) = tables.staging.drop_tables().await {
         tracing::warn!(%error, "the tables of the replay could not be dropped");
     }
-    let report = done.map_err(|error| {
-        if error.is_usage() { CommandError::Usage(error.into()) } else { failed(error) }
-    })?;
+    let report = done
+        .map_err(|error| if error.is_usage() { CommandError::Usage(error.into()) } else { failed(error) })?;
     show(&options, period, &report, &tables).map_err(failed)
 }
 
@@ -81,7 +80,9 @@ fn moment(option: &str, text: &str) -> Result<EventTime, CommandError> {
         civil.to_zoned(jiff::tz::TimeZone::UTC).map(|zoned| zoned.timestamp())
     });
     let given = given
-        .with_context(|| format!("failed to read {option} {text:?}: expected a time such as 2026-11-20T10:00Z"))
+        .with_context(|| {
+            format!("failed to read {option} {text:?}: expected a time such as 2026-11-20T10:00Z")
+        })
         .map_err(CommandError::Usage)?;
     Ok(EventTime(given.as_millisecond()))
 }
@@ -136,7 +137,9 @@ impl Line {
         } else {
             ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(5))
         };
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {human_pos}/{human_len} {per_sec} {eta}") {
+        if let Ok(style) =
+            ProgressStyle::with_template("{spinner} {msg} {human_pos}/{human_len} {per_sec} {eta}")
+        {
             bar.set_style(style);
         }
         Line { bar, is_plain: is_plain && !is_quiet }
@@ -218,7 +221,10 @@ fn show(
     }
     let to = told.to.as_deref().unwrap_or("now");
     println!("{} from {} to {to}", if told.dry_run { "would rebuild" } else { "rebuilt" }, told.from);
-    println!("{} raw records, {} journeys; the processor waited {:.1} s", told.raw_records, told.journeys, told.held_s);
+    println!(
+        "{} raw records, {} journeys; the processor waited {:.1} s",
+        told.raw_records, told.journeys, told.held_s
+    );
     println!("{:<28} {:>10} {:>10} {:>10} {:>10}", "table", "rows", "changed", "added", "vanished");
     for ToldTable { table, rows, changed, added, vanished } in &told.tables {
         if rows + vanished > 0 {
@@ -229,7 +235,9 @@ fn show(
         println!("the sink had not written everything yet, so some of these differences are its backlog");
     }
     match told.exchanged_in_s {
-        Some(seconds) => println!("readers see epoch {} (all at once, prepared in {seconds:.2} s)", told.epoch),
+        Some(seconds) => {
+            println!("readers see epoch {} (all at once, prepared in {seconds:.2} s)", told.epoch);
+        }
         None => println!("nothing was changed"),
     }
     Ok(())

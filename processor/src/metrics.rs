@@ -135,7 +135,6 @@ impl Metrics {
         drop(self.journeys.remove_label_values(&[family.name(), &number]));
     }
 
-
     pub(crate) fn events(&self, family: Family, count: u64) {
         if count > 0 {
             self.events.with_label_values(&[family.name()]).inc_by(count);

@@ -66,11 +66,8 @@ pub trait Output {
     ///
     /// # Errors
     /// As [`Output::send`].
-    fn send_with_headers(
-        &mut self,
-        record: Outgoing<'_>,
-        headers: &[(&str, &str)],
-    ) -> Result<(), StageError>;
+    fn send_with_headers(&mut self, record: Outgoing<'_>, headers: &[(&str, &str)])
+    -> Result<(), StageError>;
 }
 
 /// Why a stage cannot go on from here; the worker goes back to the last commit.

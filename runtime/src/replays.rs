@@ -100,7 +100,11 @@ impl Replays {
     ///
     /// # Errors
     /// When the topic is missing or cannot be read.
-    pub fn follow(settings: &KafkaSettings, topic: &str, shutdown: Shutdown) -> Result<Replays, ReplaysError> {
+    pub fn follow(
+        settings: &KafkaSettings,
+        topic: &str,
+        shutdown: Shutdown,
+    ) -> Result<Replays, ReplaysError> {
         let error = |source| ReplaysError::Kafka { topic: topic.to_owned(), source };
         let mut config = kafka::consumer(settings, "touchstream-replays", "touchstream-replays")?;
         config.set("queued.max.messages.kbytes", "1024");

@@ -143,7 +143,8 @@ impl Inserter {
 
     async fn attempt(&self, insert: &Insert) -> Result<(), clickhouse::error::Error> {
         let Insert { table, columns, body, token, .. } = insert;
-        let sql = format!("INSERT INTO {}.{}{table} ({columns}) FORMAT ArrowStream", self.database, self.prefix);
+        let sql =
+            format!("INSERT INTO {}.{}{table} ({columns}) FORMAT ArrowStream", self.database, self.prefix);
         let mut request =
             self.client.insert_formatted_with(sql).with_timeouts(Some(self.deadline), Some(self.deadline));
         for (name, value) in SETTINGS {

@@ -179,7 +179,8 @@ impl Staging {
         }
         for (table, partition) in attached {
             let (theirs, own) = (self.theirs(table), self.own(table));
-            self.execute(&format!("ALTER TABLE {theirs} ATTACH PARTITION ID '{partition}' FROM {own}")).await?;
+            self.execute(&format!("ALTER TABLE {theirs} ATTACH PARTITION ID '{partition}' FROM {own}"))
+                .await?;
         }
         make_visible(&self.client, &self.database, epoch).await?;
         let took = began.elapsed();

@@ -291,8 +291,7 @@ steps = ["one", "two"]
     machine.settings.processor.touchpoints_file = file.path().display().to_string();
     let applied = touchstream_sink::migrate(&machine.settings, false).await.expect("the file can change");
     assert_eq!(applied, ["views/response_times_1m", "views/touchpoints"]);
-    let listed =
-        "SELECT touchpoint, stage, owner, importance, slo_first_response_s, steps, time_zone FROM cx.touchpoints ORDER BY touchpoint";
+    let listed = "SELECT touchpoint, stage, owner, importance, slo_first_response_s, steps, time_zone FROM cx.touchpoints ORDER BY touchpoint";
     assert_eq!(
         rows(machine, listed).await,
         "a\tit\\'s {database} \\\\\tme\t5\t60\t['cart','account','address','shipping','payment','review']\tEurope/Berlin\n\

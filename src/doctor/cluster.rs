@@ -196,11 +196,12 @@ impl<'s> Cluster<'s> {
             ((element.topic().to_owned(), element.partition()), position)
         });
         let described = client.fetch_group_list(Some(&name), PATIENCE).with_context(problem)?;
-        let members = described.groups().iter().flat_map(|group| group.members()).map(|member| Member {
-            client: member.client_id().to_owned(),
-            host: member.client_host().trim_start_matches('/').to_owned(),
-            partitions: assigned(member.assignment().unwrap_or_default()).unwrap_or_default(),
-        });
+        let members =
+            described.groups().iter().flat_map(rdkafka::groups::GroupInfo::members).map(|member| Member {
+                client: member.client_id().to_owned(),
+                host: member.client_host().trim_start_matches('/').to_owned(),
+                partitions: assigned(member.assignment().unwrap_or_default()).unwrap_or_default(),
+            });
         let (members, positions) = (members.collect(), positions.collect());
         Ok(Group { service, part, name, members, positions })
     }

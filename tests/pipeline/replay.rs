@@ -70,7 +70,8 @@ fn a_damaged_period_is_rebuilt_and_no_reader_sees_a_mixture() {
     at_step("a replay that is killed, and another");
     let reader = Reader::start(machine.reader(), question.clone());
     kill_at(replay(&machine, &["--from", &from]), "making the results", Duration::ZERO);
-    let done = until("the replay can be run again", RUN_AGAIN_WITHIN, || try_told(&machine, &["--from", &from])).0;
+    let done =
+        until("the replay can be run again", RUN_AGAIN_WITHIN, || try_told(&machine, &["--from", &from])).0;
     assert_differences(&done);
     assert_eq!(done["epoch"], 2, "the one that was killed made none: {done}");
     eprintln!("held {} s, exchanged in {} s", done["held_s"], done["exchanged_in_s"]);
@@ -94,8 +95,7 @@ fn a_damaged_period_is_rebuilt_and_no_reader_sees_a_mixture() {
     at_step("late events");
     // The processor goes on from what the replay made: events that come late, but not too late, amend it.
     let more = self::day(&machine, 32, end - DAY);
-    let all: Vec<Event> =
-        late.iter().chain(&day).chain(&more).map(|line| Event::parse(line)).collect();
+    let all: Vec<Event> = late.iter().chain(&day).chain(&more).map(|line| Event::parse(line)).collect();
     let comparison = Comparison { clickhouse: &clickhouse, tenant: TENANT, events: &all, as_of };
     until("late events amend what was replayed", SETTLED_WITHIN, || comparison.run());
     at_step("the examples of docs/replay.md");
@@ -192,8 +192,9 @@ fn fingerprint(as_of: i64) -> String {
             "SELECT '{object}' AS object, count() AS n, sum(cityHash64(toString(tuple(* EXCEPT revision)))) AS hash FROM cx.{object}{condition}"
         )
     };
-    let windows =
-        WINDOWS.iter().map(|name| part((*name).to_owned(), format!(" WHERE toUnixTimestamp(window_end) <= {seconds}")));
+    let windows = WINDOWS
+        .iter()
+        .map(|name| part((*name).to_owned(), format!(" WHERE toUnixTimestamp(window_end) <= {seconds}")));
     let minutes = WINDOWS.iter().map(|name| part(format!("{name}_1m"), String::new()));
     let facts = ["checkouts", "conversations", "feedback"].map(|name| part(name.to_owned(), String::new()));
     let parts: Vec<String> = windows.chain(minutes).chain(facts).collect();
@@ -258,7 +259,8 @@ fn replay(machine: &Machine, arguments: &[&str]) -> Command {
 fn run_examples(machine: &Machine, period: [&str; 2]) {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/replay.md");
     let page = std::fs::read_to_string(page).expect("there is the page");
-    let examples: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("touchstream replay ")).collect();
+    let examples: Vec<&str> =
+        page.lines().filter_map(|line| line.strip_prefix("touchstream replay ")).collect();
     assert_eq!(examples.len(), 2, "{examples:?}");
     for example in examples {
         let mut words: Vec<&str> = example.split(' ').collect();
@@ -311,7 +313,9 @@ fn assert_differences(told: &Value) {
     let tables = told["tables"].as_array().expect("tables are told");
     let of = |name: &str, what: &str| {
         let table = tables.iter().find(|table| table["table"] == name);
-        table.and_then(|table| table[what].as_u64()).unwrap_or_else(|| panic!("no {what} of {name} in {told}"))
+        table
+            .and_then(|table| table[what].as_u64())
+            .unwrap_or_else(|| panic!("no {what} of {name} in {told}"))
     };
     for (table, what) in [
         ("store_checkout_windows", "changed"),

@@ -47,7 +47,7 @@ pub struct Deltas {
 impl Deltas {
     /// `counts` happened, or did not happen after all, at `time`.
     pub fn count(&mut self, series: &SeriesKey, time: EventTime, counts: Counts, sign: Sign) {
-        self.count_at(series.view(), time, Cell::new(counts), sign);
+        self.count_at(series.view(), time, &Cell::new(counts), sign);
     }
 
     /// The same, and once more for the value of each further dimension.
@@ -72,17 +72,17 @@ impl Deltas {
         sign: Sign,
     ) {
         for FurtherValue { dimension, value } in further {
-            self.count_at(series.split_by(dimension, value), time, Cell::new(counts.clone()), sign);
+            self.count_at(series.split_by(dimension, value), time, &Cell::new(counts.clone()), sign);
         }
-        self.count_at(series, time, Cell::new(counts), sign);
+        self.count_at(series, time, &Cell::new(counts), sign);
     }
 
-    fn count_at(&mut self, series: SeriesRef<'_>, time: EventTime, cell: Cell, sign: Sign) {
+    fn count_at(&mut self, series: SeriesRef<'_>, time: EventTime, cell: &Cell, sign: Sign) {
         let minutes = &mut self.series(series).minutes;
         let sum = minutes.entry(time.minute()).or_insert_with(|| cell.zero_like());
         match sign {
-            Sign::Plus => sum.add(&cell),
-            Sign::Minus => sum.subtract(&cell),
+            Sign::Plus => sum.add(cell),
+            Sign::Minus => sum.subtract(cell),
         }
     }
 

@@ -30,7 +30,8 @@ pub(super) fn contribute_answer(answer: &AnswerView<'_>, sign: Sign, deltas: &mu
         return;
     }
     let Some((metric, scale, scores)) = classed(answer) else { return };
-    let series = SeriesRef::new(answer.tenant, metric, &scale, [answer.touchpoint, answer.channel, answer.device]);
+    let series =
+        SeriesRef::new(answer.tenant, metric, &scale, [answer.touchpoint, answer.channel, answer.device]);
     deltas.count_in(series, answer.further, answer.time, Counts::Scores(scores), sign);
 }
 

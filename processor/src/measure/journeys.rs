@@ -170,7 +170,9 @@ impl<R: Rules> Journeys<R> {
         let Some(states) = states else {
             // A journey whose newest state was deleted was forgotten.
             let deleted = self.segments.restore_deleted(number);
-            for (slot, place) in deleted.iter().flat_map(|(slot, places)| places.iter().map(move |place| (slot, place))) {
+            for (slot, place) in
+                deleted.iter().flat_map(|(slot, places)| places.iter().map(move |place| (slot, place)))
+            {
                 if self.shelf.get(*place).segment == Some(*slot) {
                     self.shelf.remove(*place);
                 }

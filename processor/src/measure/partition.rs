@@ -393,7 +393,8 @@ impl RawPartition {
         let number = partition.partition;
         self.answers.send_full(&shared.topics, number, output)?;
         let changelog = shared.topics.measure_changelog(self.family);
-        let mut sending = Sending { emitter, answers: &mut self.answers, output, changelog, partition: number };
+        let mut sending =
+            Sending { emitter, answers: &mut self.answers, output, changelog, partition: number };
         match &mut self.journeys {
             FamilyJourneys::Checkout(journeys) => journeys.flush(&mut sending),
             FamilyJourneys::Chat(journeys) => journeys.flush(&mut sending),

@@ -56,7 +56,8 @@ mod tests {
             ("ces", Some((0, 10)), "0-10", 7, 10),
         ] {
             for score in (scale.map_or(1, |scale| scale.0))..=max {
-                let (found, detail, scores) = classed(&answer(metric, score, scale).view()).expect("it is a score");
+                let (found, detail, scores) =
+                    classed(&answer(metric, score, scale).view()).expect("it is a score");
                 let top = i64::from(score >= good_from);
                 assert_eq!((found, detail.as_str()), (metric, name));
                 assert_eq!(

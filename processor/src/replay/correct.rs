@@ -33,9 +33,7 @@ use crate::measure::deltas::Deltas;
 use crate::measure::journeys::segment_of;
 use crate::metrics::Metrics;
 use crate::roll_up::RollUp;
-use crate::stage::{
-    Committed, InputPartition, Outgoing, Output, Record, Stage, StageError, base_revision,
-};
+use crate::stage::{Committed, InputPartition, Outgoing, Output, Record, Stage, StageError, base_revision};
 
 /// Days that the processor knows a journey beyond the lateness limit.
 const KNOWN_BEYOND_LATENESS_DAYS: i64 = 8;
@@ -119,10 +117,24 @@ impl Output for Outlet<'_> {
     }
 }
 
+/// Where a replay stands in each partition that it read.
+type Positions = Vec<(InputPartition, Committed)>;
+/// Keys and packed states of journeys, by family and partition.
+type KnownStates<'r> = BTreeMap<(Family, i32), Vec<(&'r Vec<u8>, &'r Vec<u8>)>>;
+
+fn damaged(topic: &str) -> impl Fn(DecodeError) -> ReplayError + use<> {
+    let topic = topic.to_owned();
+    move |source| ReplayError::State { topic: topic.clone(), source }
+}
+
+fn contact_partitions(live: &Live) -> i32 {
+    live.customers.values().map(|(partition, _)| partition + 1).max().unwrap_or(0)
+}
+
 impl Correcting<'_> {
     pub(super) fn run(
         &self,
-        rebuilt: Rebuilt,
+        rebuilt: &Rebuilt,
         mut live: Live,
         results: &mut dyn Results,
     ) -> Result<Corrected, ReplayError> {
@@ -137,12 +149,12 @@ impl Correcting<'_> {
         let mut roll_up = self.roll_up(&live)?;
         let panes = self.finish_panes(&mut roll_up, &contact_panes, &mut live, &mut outlet)?;
 
-        let (should_be, sent_before, sent_now) = self.journeys(&rebuilt, &live, &mut outlet)?;
+        let (should_be, sent_before, sent_now) = self.journeys(rebuilt, &live, &mut outlet)?;
         let decoder = states::decoder();
         let mut names = Names::default();
         let mut counted = Sums::default();
         for (_, value) in live.minutes.values() {
-            let minute: Minute<'_> = decoder.decode(value).map_err(self.damaged(&self.topics.minutes()))?;
+            let minute: Minute<'_> = decoder.decode(value).map_err(damaged(&self.topics.minutes()))?;
             counted.add_minute(&minute, &mut names);
         }
         let correction = Correction {
@@ -179,25 +191,18 @@ impl Correcting<'_> {
         usize::try_from(partition_of(key, count)).unwrap_or_default()
     }
 
-    fn damaged(&self, topic: &str) -> impl Fn(DecodeError) -> ReplayError + use<> {
-        let topic = topic.to_owned();
-        move |source| ReplayError::State { topic: topic.clone(), source }
-    }
-
     /// Sends what is due, as if `seconds` refreshes had passed: windows go out at a refresh only.
     fn settle(&self, stage: &mut RollUp, outlet: &mut Outlet<'_>, refreshes: i64) -> Result<(), ReplayError> {
         let refresh = Millis(self.settings.processor.refresh_ms).times(5 * refreshes);
-        let now = EventTime::now() + refresh - Millis(i64::try_from(self.taken_at.elapsed().as_millis()).unwrap_or(0).min(refresh.0));
+        let now = EventTime::now() + refresh
+            - Millis(i64::try_from(self.taken_at.elapsed().as_millis()).unwrap_or(0).min(refresh.0));
         stage.settle(now, outlet)?;
         outlet.failure.take().map_or(Ok(()), Err)
     }
 
     /// Counts contacts that the stage of contacts had not yet read, and tells what it would have sent and where it would stand.
-    fn finish_contacts(
-        &self,
-        live: &mut Live,
-    ) -> Result<(Vec<Sent>, Vec<(InputPartition, Committed)>), ReplayError> {
-        let count = i32::try_from(self.panes.len()).unwrap_or(1).max(self.contact_partitions(live));
+    fn finish_contacts(&self, live: &mut Live) -> Result<(Vec<Sent>, Positions), ReplayError> {
+        let count = i32::try_from(self.panes.len()).unwrap_or(1).max(contact_partitions(live));
         let partitions: Vec<InputPartition> = (0..count)
             .map(|partition| InputPartition { topic: self.topics.contacts().into(), partition })
             .collect();
@@ -209,7 +214,10 @@ impl Correcting<'_> {
             stage.assigned(&partition, committed.as_ref(), EventTime::now());
             for (key, (number, value)) in &live.customers {
                 if *number == partition.partition {
-                    stage.restore(&partition, Record { offset: 0, appended_at: EventTime(0), key, value: Some(value) })?;
+                    stage.restore(
+                        &partition,
+                        Record { offset: 0, appended_at: EventTime(0), key, value: Some(value) },
+                    )?;
                 }
             }
             stage.restored(&partition)?;
@@ -237,21 +245,18 @@ impl Correcting<'_> {
         Ok((panes, ends))
     }
 
-    fn contact_partitions(&self, live: &Live) -> i32 {
-        live.customers.values().map(|(partition, _)| partition + 1).max().unwrap_or(0)
-    }
-
     /// The roll-up stage with the processor's state in it.
     fn roll_up(&self, live: &Live) -> Result<RollUp, ReplayError> {
         let metrics = Metrics::register(&Registry::new()).expect("the registry is new");
         let mut stage = RollUp::new(self.settings, self.touchpoints.clone(), self.raw_partitions, metrics);
-        for (partition, committed) in
-            self.reader.positions(&group(self.settings, "roll_up"), self.panes)?
-        {
+        for (partition, committed) in self.reader.positions(&group(self.settings, "roll_up"), self.panes)? {
             stage.assigned(&partition, committed.as_ref(), EventTime::now());
             for (key, (number, value)) in &live.minutes {
                 if *number == partition.partition {
-                    stage.restore(&partition, Record { offset: 0, appended_at: EventTime(0), key, value: Some(value) })?;
+                    stage.restore(
+                        &partition,
+                        Record { offset: 0, appended_at: EventTime(0), key, value: Some(value) },
+                    )?;
                 }
             }
             stage.restored(&partition)?;
@@ -269,9 +274,7 @@ impl Correcting<'_> {
     ) -> Result<Vec<(InputPartition, Committed)>, ReplayError> {
         let mut ends = Vec::new();
         let mut pending = 0;
-        for (partition, committed) in
-            self.reader.positions(&group(self.settings, "roll_up"), self.panes)?
-        {
+        for (partition, committed) in self.reader.positions(&group(self.settings, "roll_up"), self.panes)? {
             let (start, end) = self.reader.settled_range(&partition)?;
             let from = committed.as_ref().map_or(start, |committed| committed.next_offset);
             self.reader.read(&partition, (from, end), |record| {
@@ -283,7 +286,10 @@ impl Correcting<'_> {
         for Sent { key, value, .. } in contact_panes {
             let (partition, committed) = &ends[self.pane_partition(key)];
             let offset = committed.next_offset - 1;
-            stage.process(partition, Record { offset, appended_at: EventTime(0), key, value: value.as_deref() })?;
+            stage.process(
+                partition,
+                Record { offset, appended_at: EventTime(0), key, value: value.as_deref() },
+            )?;
             pending += 1;
         }
         if pending > 0 {
@@ -298,7 +304,7 @@ impl Correcting<'_> {
         }
         let decoder = states::decoder();
         for (number, value) in live.minutes.values() {
-            let minute: Minute<'_> = decoder.decode(value).map_err(self.damaged(&self.topics.minutes()))?;
+            let minute: Minute<'_> = decoder.decode(value).map_err(damaged(&self.topics.minutes()))?;
             let key = touchstream_schemas::keys::join(&[minute.tenant, minute.metric]);
             let expected = partition_of(key.as_bytes(), i32::try_from(self.panes.len()).unwrap_or(1));
             if expected != *number {
@@ -321,7 +327,7 @@ impl Correcting<'_> {
         let known_since = self.watermark - Millis::DAY.times(lateness);
         let [mut before, mut alive, mut dead] = [Deltas::default(), Deltas::default(), Deltas::default()];
         let mut facts = HashSet::new();
-        let mut known: BTreeMap<(Family, i32), Vec<(&Vec<u8>, &Vec<u8>)>> = BTreeMap::new();
+        let mut known = KnownStates::new();
         for (journey, value) in &rebuilt.journeys {
             let Some(state) = self.decode(journey, value)? else { continue };
             let (family, number, key) = journey;
@@ -350,7 +356,7 @@ impl Correcting<'_> {
         self.states(&known, live, outlet)?;
         for ((topic, key), value) in &rebuilt.facts {
             let started_at = states::started_at(&decoder, self.topics, topic, value);
-            let Some(started_at) = started_at.map_err(self.damaged(topic))? else { continue };
+            let Some(started_at) = started_at.map_err(damaged(topic))? else { continue };
             if self.period.contains(started_at) || started_at >= known_since {
                 outlet.put(topic, None, key, Some(value))?;
             }
@@ -367,7 +373,7 @@ impl Correcting<'_> {
     /// Writes the states that the processor shall know, all anew, and deletes the segments that it had.
     fn states(
         &self,
-        known: &BTreeMap<(Family, i32), Vec<(&Vec<u8>, &Vec<u8>)>>,
+        known: &KnownStates<'_>,
         live: &Live,
         outlet: &mut Outlet<'_>,
     ) -> Result<(), ReplayError> {
@@ -378,7 +384,8 @@ impl Correcting<'_> {
             let first = last.map_or(0, |last| last + 1);
             let topic = self.topics.measure_changelog(*family);
             for (number, states) in (first..).zip(states.chunks(STATES_AT_ONCE)) {
-                let segment = segment_of(states.iter().map(|(key, state)| (key.as_slice(), state.as_slice())));
+                let segment =
+                    segment_of(states.iter().map(|(key, state)| (key.as_slice(), state.as_slice())));
                 outlet.put(&topic, Some(*partition), number.to_string().as_bytes(), Some(&segment))?;
             }
         }
@@ -399,12 +406,17 @@ impl Correcting<'_> {
     ) -> Result<(), ReplayError> {
         let changelog = self.topics.contacts_changelog();
         for (key, value) in &rebuilt.customers {
-            let customer: Customer = decoder.decode(value).map_err(self.damaged(&changelog))?;
+            let customer: Customer = decoder.decode(value).map_err(damaged(&changelog))?;
             states::contribute_customer(key, &customer.contacts, now);
-            outlet.put(&changelog, live.customers.get(key).map(|(partition, _)| *partition), key, Some(value))?;
+            outlet.put(
+                &changelog,
+                live.customers.get(key).map(|(partition, _)| *partition),
+                key,
+                Some(value),
+            )?;
         }
         for (key, (partition, value)) in &live.customers {
-            let customer: Customer = decoder.decode(value).map_err(self.damaged(&changelog))?;
+            let customer: Customer = decoder.decode(value).map_err(damaged(&changelog))?;
             states::contribute_customer(key, &customer.contacts, before);
             if !rebuilt.customers.contains_key(key) {
                 outlet.put(&changelog, Some(*partition), key, None)?;
@@ -414,6 +426,6 @@ impl Correcting<'_> {
     }
 
     fn decode(&self, (family, _, key): &JourneyKey, value: &[u8]) -> Result<Option<State>, ReplayError> {
-        State::decode(*family, key, value).map_err(self.damaged(&self.topics.measure_changelog(*family)))
+        State::decode(*family, key, value).map_err(damaged(&self.topics.measure_changelog(*family)))
     }
 }

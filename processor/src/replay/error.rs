@@ -47,7 +47,9 @@ pub enum ReplayError {
         source: DecodeError,
     },
     /// The raw records are deleted.
-    #[error("failed to replay from {from}: raw records of the 7 days before it are deleted; possible from {earliest} on")]
+    #[error(
+        "failed to replay from {from}: raw records of the 7 days before it are deleted; possible from {earliest} on"
+    )]
     Deleted {
         /// As asked for.
         from: String,
@@ -55,7 +57,9 @@ pub enum ReplayError {
         earliest: String,
     },
     /// The period is too old.
-    #[error("failed to replay from {from}: the minutes before {earliest} are folded into hours; possible from {earliest} on")]
+    #[error(
+        "failed to replay from {from}: the minutes before {earliest} are folded into hours; possible from {earliest} on"
+    )]
     Folded {
         /// As asked for.
         from: String,
@@ -69,7 +73,9 @@ pub enum ReplayError {
     #[error("failed to replay: another replay holds the processor back; wait for its end")]
     AnotherReplay,
     /// The processor does not give its partitions away.
-    #[error("failed to take over from the processor within {within_s} s: group {group} has other members; are all of this release?")]
+    #[error(
+        "failed to take over from the processor within {within_s} s: group {group} has other members; are all of this release?"
+    )]
     NotAlone {
         /// Group.
         group: String,
@@ -80,7 +86,9 @@ pub enum ReplayError {
     #[error("failed to bring the results to readers: {0}")]
     Results(Box<dyn std::error::Error + Send + Sync>),
     /// Kafka partitions by another hash.
-    #[error("failed to find the state of {key}: it lies in partition {found}, not in {expected}; was another partitioner used?")]
+    #[error(
+        "failed to find the state of {key}: it lies in partition {found}, not in {expected}; was another partitioner used?"
+    )]
     Partitioner {
         /// Tenant and metric.
         key: String,

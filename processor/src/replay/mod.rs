@@ -148,7 +148,8 @@ pub fn replay(
     if reach.complete_since > EventTime::MIN {
         progress.step("reading what the processor knows of earlier journeys");
         let journeys = journeys(&reader, &topics, &partitions)?;
-        let customers = newest(&reader, &partitions.of_topic(&topics.contacts_changelog(), partitions.contacts))?;
+        let customers =
+            newest(&reader, &Partitions::of_topic(&topics.contacts_changelog(), partitions.contacts))?;
         let customers = customers.into_iter().map(|(key, (_, value))| (key, value)).collect();
         rebuild.take_over(&journeys.states, &customers, reach.complete_since)?;
     }
@@ -195,10 +196,13 @@ pub fn replay(
     let live = Live {
         journeys: states,
         segments,
-        customers: newest(&reader, &partitions.of_topic(&topics.contacts_changelog(), partitions.contacts))?,
+        customers: newest(&reader, &Partitions::of_topic(&topics.contacts_changelog(), partitions.contacts))?,
         minutes: newest(
             &reader,
-            &partitions.of_topic(&topics.minutes(), i32::try_from(partitions.panes.len()).unwrap_or_default()),
+            &Partitions::of_topic(
+                &topics.minutes(),
+                i32::try_from(partitions.panes.len()).unwrap_or_default(),
+            ),
         )?,
     };
     let mut report = ReplayReport {
@@ -220,7 +224,7 @@ pub fn replay(
         watermark: last_watermark.unwrap_or(EventTime::MIN),
         taken_at,
     };
-    let corrected = correcting.run(rebuilt, live, results)?;
+    let corrected = correcting.run(&rebuilt, live, results)?;
     report.records = corrected.spool.records;
     progress.step("comparing with the results so far");
     report.is_sink_complete = wait_for_sink(settings, &topics, &reader)?;
@@ -237,7 +241,8 @@ pub fn replay(
     progress.step("exchanging the results");
     wait_until_sink_left(settings, &reader)?;
     let measured = at_end.into_iter().filter_map(|(partition, committed)| Some((partition, committed?)));
-    let offsets: [Vec<(InputPartition, Committed)>; 3] = [measured.collect(), corrected.panes, corrected.contacts];
+    let offsets: [Vec<(InputPartition, Committed)>; 3] =
+        [measured.collect(), corrected.panes, corrected.contacts];
     transact::commit(settings, &topics, corrected.spool, &memberships, &offsets, epoch)?;
     results.switch(epoch)?;
     drop(memberships);
@@ -278,16 +283,16 @@ impl Partitions {
         names.extend([topics.panes(), topics.contacts()]);
         let counts = partition_counts(settings, &names)?;
         let all = |place: usize| {
-            (0..counts[place]).map(move |partition| (place, partition)).map(|(place, partition)| {
-                InputPartition { topic: names[place].as_str().into(), partition }
-            })
+            (0..counts[place])
+                .map(move |partition| (place, partition))
+                .map(|(place, partition)| InputPartition { topic: names[place].as_str().into(), partition })
         };
         let families = Family::ALL.len();
         let raw = (0..families).flat_map(all).collect();
         Ok(Partitions { raw, panes: all(families).collect(), contacts: counts[families + 1] })
     }
 
-    fn of_topic(&self, topic: &str, count: i32) -> Vec<InputPartition> {
+    fn of_topic(topic: &str, count: i32) -> Vec<InputPartition> {
         (0..count).map(|partition| InputPartition { topic: topic.into(), partition }).collect()
     }
 }
@@ -319,10 +324,8 @@ fn reach(
         });
     }
     let future = Millis(settings.ingest.future_tolerance_s * 1_000);
-    Reach::of(period, &starts, future).map_err(|earliest| ReplayError::Deleted {
-        from: words(period.from),
-        earliest: words(earliest),
-    })
+    Reach::of(period, &starts, future)
+        .map_err(|earliest| ReplayError::Deleted { from: words(period.from), earliest: words(earliest) })
 }
 
 /// A time as people write it.
@@ -330,12 +333,15 @@ fn words(time: EventTime) -> String {
     jiff::Timestamp::from_millisecond(time.0).map_or_else(|_| time.0.to_string(), |time| time.to_string())
 }
 
+/// A partition, and the first offset and the one after the last that are read of it.
+type Range = (InputPartition, (i64, i64));
+
 /// What is read before the processor is held back.
 fn first_ranges(
     reader: &Reader,
     at_begin: &[(InputPartition, Committed)],
     reach: Reach,
-) -> Result<Vec<(InputPartition, (i64, i64))>, ReplayError> {
+) -> Result<Vec<Range>, ReplayError> {
     let mut ranges = Vec::new();
     for (partition, committed) in at_begin {
         let (first, _) = reader.range(partition)?;
@@ -360,7 +366,8 @@ struct Counting<'c> {
 
 impl Counting<'_> {
     fn count(&mut self, ranges: &[(InputPartition, (i64, i64))]) -> Result<(), ReplayError> {
-        let of = ranges.iter().map(|(_, (start, end))| end.saturating_sub(*start).max(0).unsigned_abs()).sum();
+        let of =
+            ranges.iter().map(|(_, (start, end))| end.saturating_sub(*start).max(0).unsigned_abs()).sum();
         for (partition, range) in ranges {
             self.reader.read(partition, *range, |record| {
                 self.rebuild.process(partition, record)?;
@@ -465,7 +472,9 @@ fn wait_until_sink_left(settings: &Settings, reader: &Reader) -> Result<(), Repl
     let until = Instant::now() + SINK_WITHIN;
     while reader.members(&sink_group(settings))? > 0 {
         if Instant::now() > until {
-            tracing::warn!("a sink still writes results; readers may see old and new ones side by side for a moment");
+            tracing::warn!(
+                "a sink still writes results; readers may see old and new ones side by side for a moment"
+            );
             break;
         }
         std::thread::sleep(Duration::from_millis(50));

@@ -12,7 +12,8 @@ fn murmur2(data: &[u8]) -> u32 {
     let mut hash = 0x9747_b28c ^ length;
     let mut words = data.chunks_exact(4);
     for word in &mut words {
-        let mut word = u32::from_le_bytes(word.try_into().expect("a word has four bytes")).wrapping_mul(FACTOR);
+        let mut word =
+            u32::from_le_bytes(word.try_into().expect("a word has four bytes")).wrapping_mul(FACTOR);
         word ^= word >> 24;
         hash = hash.wrapping_mul(FACTOR) ^ word.wrapping_mul(FACTOR);
     }

@@ -196,6 +196,11 @@ impl Reader {
             .committed
             .fetch_group_list(Some(group), ANSWER_DEADLINE)
             .map_err(failed("ask for the members of a group"))?;
-        Ok(groups.groups().iter().filter(|found| found.name() == group).map(|found| found.members().len()).sum())
+        Ok(groups
+            .groups()
+            .iter()
+            .filter(|found| found.name() == group)
+            .map(|found| found.members().len())
+            .sum())
     }
 }

@@ -147,8 +147,7 @@ impl Rebuild {
         let mut conversations = HashSet::new();
         for ((family, number, key), value) in journeys {
             let partition = InputPartition { topic: self.topics.raw(*family).into(), partition: *number };
-            let damaged =
-                |source| StageError::Restore { partition: partition.clone(), offset: -1, source };
+            let damaged = |source| StageError::Restore { partition: partition.clone(), offset: -1, source };
             let state = states::State::decode(*family, key, value).map_err(damaged)?;
             let Some((first, _)) = state.and_then(|state| state.span()) else { continue };
             if first >= complete_since {
@@ -171,11 +170,8 @@ impl Rebuild {
                 contact.started_at < complete_since
                     || conversations.contains(&states::conversation_key(key, contact))
             };
-            let damaged = |source| StageError::Restore {
-                partition: self.contacts_input.clone(),
-                offset: -1,
-                source,
-            };
+            let damaged =
+                |source| StageError::Restore { partition: self.contacts_input.clone(), offset: -1, source };
             if let Some(value) = states::keep_contacts(&self.decoder, value, is_kept).map_err(damaged)? {
                 self.contacts.restore(&self.contacts_input, restored(key, &value))?;
                 self.rebuilt.customers.insert(key.clone(), value);

@@ -1,9 +1,9 @@
 //! What lies in the changelogs of measure and contacts: journeys and customers, and what they count.
 
 use touchstream_schemas::avro;
+use touchstream_schemas::batch::AnswerBatch;
 use touchstream_schemas::codec::{DecodeError, Decoder, Encoder, Framing};
 use touchstream_schemas::event::Family;
-use touchstream_schemas::batch::AnswerBatch;
 use touchstream_schemas::facts::{AnswerFacts, CheckoutFact, ConversationFact};
 use touchstream_schemas::keys;
 use touchstream_schemas::panes::{ServiceCounts, metric};
@@ -211,4 +211,3 @@ pub(super) fn conversation_key(customer_key: &[u8], contact: &CustomerContact) -
     let tenant = key.split(keys::SEPARATOR).next().unwrap_or_default();
     keys::join(&[tenant, &contact.conversation_id]).into_bytes()
 }
-

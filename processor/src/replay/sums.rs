@@ -195,10 +195,12 @@ fn pane<'p>(
         dimension: series.further().0,
         dimension_value: series.further().1,
         minute,
-        scores: counts.and_then(|counts| if let Counts::Scores(scores) = counts { Some(*scores) } else { None }),
+        scores: counts
+            .and_then(|counts| if let Counts::Scores(scores) = counts { Some(*scores) } else { None }),
         checkout,
         response,
-        service: counts.and_then(|counts| if let Counts::Service(cell) = counts { Some(*cell) } else { None }),
+        service: counts
+            .and_then(|counts| if let Counts::Service(cell) = counts { Some(*cell) } else { None }),
         app,
         quality: None,
         now,

@@ -80,7 +80,9 @@ fn send(
     loop {
         match producer.send(record) {
             Ok(()) => return Ok(()),
-            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) if Instant::now() < until => {
+            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back))
+                if Instant::now() < until =>
+            {
                 record = back;
                 std::thread::sleep(Duration::from_millis(1));
             }

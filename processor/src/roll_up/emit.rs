@@ -16,8 +16,8 @@ use touchstream_schemas::time::EventTime;
 use touchstream_schemas::topics::Topics;
 use touchstream_schemas::windows::{AppWindow, CheckoutWindow, ResponseWindow, Window, WindowStep};
 
-use super::sizes;
 use super::limit::{Admission, Kind, OTHER};
+use super::sizes;
 use crate::cells::{AppCell, Cell, CheckoutCell, Counts, NO_POSITION, ResponseCell, StepCell, StepKey};
 use crate::metrics::Metrics;
 use crate::series::SeriesKey;

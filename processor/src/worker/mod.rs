@@ -116,12 +116,17 @@ impl Worker {
             Transaction::connect(&self.settings, &format!("{}-{name}-{instance}", processor.group))?;
 
         let group = format!("{}-{name}", processor.group);
-        let mut config = kafka::consumer(&self.settings.kafka, &kafka::named_client(name, &processor.instance_id), &group)?;
+        let mut config = kafka::consumer(
+            &self.settings.kafka,
+            &kafka::named_client(name, &processor.instance_id),
+            &group,
+        )?;
         if !processor.instance_id.is_empty() {
             config.set("group.instance.id", format!("{name}-{instance}"));
         }
         config.set("enable.partition.eof", "false");
-        let consumer: BaseConsumer<GroupContext> = config.create_with_context(GroupContext::new(transaction.in_flight()))?;
+        let consumer: BaseConsumer<GroupContext> =
+            config.create_with_context(GroupContext::new(transaction.in_flight()))?;
         let inputs = self.stage.inputs();
         consumer.subscribe(&inputs.iter().map(String::as_str).collect::<Vec<_>>())?;
 

@@ -1,7 +1,7 @@
 //! One Kafka transaction after another: outputs, changelog and input offsets become visible together or not at all.
 
 use std::fmt;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -58,7 +58,7 @@ pub(super) struct Transaction {
     is_open: bool,
     /// After this time without an end the broker aborts a transaction; what a dead owner left open delays readers that long.
     timeout: Duration,
-    commits: Sender<Commit>,
+    commits: SyncSender<Commit>,
     committed: Receiver<Committed>,
     is_committing: bool,
     in_flight: InFlight,
@@ -89,8 +89,9 @@ impl Transaction {
         producer.init_transactions(Timeout::After(Duration::from_secs(60)))?;
         let timeout = Duration::from_millis(timeout_ms);
         let in_flight = InFlight::default();
-        let (commits, asked) = channel::<Commit>();
-        let (done, committed) = channel::<Committed>();
+        // One commit at a time.
+        let (commits, asked) = sync_channel::<Commit>(1);
+        let (done, committed) = sync_channel::<Committed>(1);
         {
             let (producer, in_flight) = (producer.clone(), in_flight.clone());
             let run = move || {
@@ -108,7 +109,15 @@ impl Transaction {
                 .spawn(run)
                 .map_err(|source| ProcessorError::Thread { stage: "commit", source })?;
         }
-        Ok(Transaction { producer, is_open: false, timeout, commits, committed, is_committing: false, in_flight })
+        Ok(Transaction {
+            producer,
+            is_open: false,
+            timeout,
+            commits,
+            committed,
+            is_committing: false,
+            in_flight,
+        })
     }
 
     pub(super) fn is_open(&self) -> bool {

@@ -135,7 +135,8 @@ pub(super) fn render(file: &SqlFile, settings: &Settings, touchpoints: &Touchpoi
 
 /// Results that a replay has written but not yet made visible; `touchstream_sink::replay` says how they become so. PREWHERE comes before
 /// FINAL: what is hidden must not hide what stands.
-const VISIBLE: &str = "revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM {database}.store_epochs), 48)";
+const VISIBLE: &str =
+    "revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM {database}.store_epochs), 48)";
 
 /// Tables that hold results, each row with its epoch.
 const RESULTS: [&str; 13] = [

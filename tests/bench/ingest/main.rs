@@ -45,7 +45,10 @@ fn main() {
         rounds: usize::try_from(number("BENCH_ROUNDS", 5)).expect("few rounds"),
         page: std::env::var_os("BENCH_PAGE").map(PathBuf::from),
         connections: std::env::var("BENCH_CONNECTIONS").map_or(measure::CONNECTIONS.to_vec(), |listed| {
-            listed.split(',').map(|one| one.parse().expect("BENCH_CONNECTIONS is a list of numbers")).collect()
+            listed
+                .split(',')
+                .map(|one| one.parse().expect("BENCH_CONNECTIONS is a list of numbers"))
+                .collect()
         }),
     };
     let figures = measure::run(&plan);

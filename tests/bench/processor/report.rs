@@ -87,7 +87,10 @@ impl Report {
             line(format!("| {name} | {value:.2} | {bound} | {verdict} |"));
         }
         if !self.runs.is_empty() {
-            line("\n| runs | events/s: median | least | most | µs of CPU an event |\n|---|---|---|---|---|".to_owned());
+            line(
+                "\n| runs | events/s: median | least | most | µs of CPU an event |\n|---|---|---|---|---|"
+                    .to_owned(),
+            );
         }
         for runs in &self.runs {
             let rates = || runs.outcomes.iter().map(|outcome| outcome.rate);

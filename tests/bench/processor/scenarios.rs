@@ -57,8 +57,8 @@ pub(crate) fn speed(peers: &Peers<'_>, report: &mut Report) {
         peers.prepare(prefix, partitions, content, events(), 1);
     }
     // Commits every 100 ms, the default of exactly-once; every second was slower.
-    let [by_series, by_partition] = ["repartition", "local"]
-        .map(|variant| Streams { variant, commit_interval_ms: 100, threads: 2 });
+    let [by_series, by_partition] =
+        ["repartition", "local"].map(|variant| Streams { variant, commit_interval_ms: 100, threads: 2 });
     let mut streams = Runs::new("Kafka Streams, feedback: one result a series");
     let mut local = Runs::new("Kafka Streams, feedback: parts of results, by partition");
     let mut ours = Runs::new("processor, feedback, 2 partitions");
@@ -136,7 +136,13 @@ pub(crate) fn state(peers: &Peers<'_>, report: &mut Report) {
         let mut runs = Runs::new(&format!("processor, checkouts beside {open} open ones"));
         for repetition in 0..rounds() {
             let before = peers.machine.ends(&topics[0]).iter().map(|(_, end)| end).sum();
-            events::prepare(&peers.machine.settings, prefix, Content::Checkouts, events() / 2, 5 + repetition);
+            events::prepare(
+                &peers.machine.settings,
+                prefix,
+                Content::Checkouts,
+                events() / 2,
+                5 + repetition,
+            );
             let began = Instant::now();
             let mut process = peers.start_processor(prefix, &group);
             Running::wait_ready(peers.admin_port);

@@ -155,7 +155,7 @@ impl Cluster {
             let list = consumer
                 .fetch_group_list(Some(&group), Duration::from_secs(10))
                 .map_err(|error| error.to_string())?;
-            let found = list.groups().iter().flat_map(|group| group.members());
+            let found = list.groups().iter().flat_map(rdkafka::groups::GroupInfo::members);
             members.extend(found.map(|member| member.client_id().to_owned()));
         }
         Ok(members)

@@ -17,12 +17,15 @@ use crate::harness::oracle::Results;
 const TOPICS: [&str; 4] = ["cx.windows", "cx.checkouts", "cx.conversations", "cx.answers"];
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// By key: the revision and the value.
+type Newest = HashMap<Vec<u8>, (i64, Vec<u8>)>;
+
 /// Everything that was read so far.
 pub(super) struct Committed {
     consumer: BaseConsumer,
     decoder: Decoder,
     /// Of each topic the newest value of each key, and its revision.
-    newest: [HashMap<Vec<u8>, (i64, Vec<u8>)>; TOPICS.len()],
+    newest: [Newest; TOPICS.len()],
     read: u64,
 }
 
@@ -55,8 +58,7 @@ impl Committed {
             let place = TOPICS.iter().position(|topic| *topic == message.topic()).expect("it was asked for");
             let value = message.payload().expect("results are never deleted");
             let at = format!("{}-{} {}", message.topic(), message.partition(), message.offset());
-            let key = message.key().map(<[u8]>::to_vec);
-            for (key, revision, value) in results(&self.decoder, place, key, value) {
+            for (key, revision, value) in results(&self.decoder, place, message.key(), value) {
                 if let Some((before, old)) = self.newest[place].get(&key) {
                     assert!(
                         revision > *before || revision == *before && *old == value,
@@ -90,13 +92,13 @@ impl Committed {
 fn results(
     decoder: &Decoder,
     place: usize,
-    key: Option<Vec<u8>>,
+    key: Option<&[u8]>,
     value: &[u8],
 ) -> Vec<(Vec<u8>, i64, Vec<u8>)> {
     fn decoded<'b, T: Deserialize<'b>>(decoder: &Decoder, value: &'b [u8]) -> T {
         decoder.decode(value).expect("results can be decoded")
     }
-    let own = |revision| vec![(key.clone().expect("results have keys"), revision, value.to_vec())];
+    let own = |revision| vec![(key.expect("results have keys").to_vec(), revision, value.to_vec())];
     match place {
         0 => own(decoded::<Window<'_>>(decoder, value).revision),
         1 => own(decoded::<CheckoutFact>(decoder, value).revision),

@@ -75,9 +75,16 @@ fn records_that_nobody_can_count_are_filed_once_and_stop_nothing() {
     assert!(counted >= sent.len() as f64 / 3.0, "only {counted} were counted");
 }
 
-/// Bad records for each raw topic, with the reasons that may be given.
-fn poison(samples: &[Vec<u8>; 4]) -> Vec<(&'static str, Option<Vec<u8>>, &'static [&'static str])> {
-    let mut poison: Vec<(&str, Option<Vec<u8>>, &[&str])> = Vec::new();
+/// A topic, a value, and the reasons that may be given for refusing it.
+type Bad = (&'static str, Option<Vec<u8>>, &'static [&'static str]);
+/// What was sent to a place, and the reasons that may be given.
+type SentTo = (Place, (Option<Vec<u8>>, &'static [&'static str]));
+/// What stands in the rejected topic: bytes, headers, reason.
+type Filed = (Option<Vec<u8>>, [String; 4], String);
+
+/// Bad records for each raw topic.
+fn poison(samples: &[Vec<u8>; 4]) -> Vec<Bad> {
+    let mut poison: Vec<Bad> = Vec::new();
     for (place, topic) in RAW.into_iter().enumerate() {
         let good = &samples[place];
         let other = &samples[(place + 1) % 4];
@@ -110,10 +117,7 @@ fn poison(samples: &[Vec<u8>; 4]) -> Vec<(&'static str, Option<Vec<u8>>, &'stati
     poison
 }
 
-fn send(
-    bootstrap: &str,
-    records: &[(&'static str, Option<Vec<u8>>, &'static [&'static str])],
-) -> Vec<(Place, (Option<Vec<u8>>, &'static [&'static str]))> {
+fn send(bootstrap: &str, records: &[Bad]) -> Vec<SentTo> {
     let producer: FutureProducer = ClientConfig::new()
         .set("bootstrap.servers", bootstrap)
         .set("message.timeout.ms", "30000")
@@ -157,7 +161,7 @@ fn first_value(bootstrap: &str, topic: &str) -> Option<Vec<u8>> {
 }
 
 /// Everything in the rejected topic by where it stood: its bytes, its headers, its reason. Each place once.
-fn filed(bootstrap: &str) -> HashMap<Place, (Option<Vec<u8>>, [String; 4], String)> {
+fn filed(bootstrap: &str) -> HashMap<Place, Filed> {
     let reader = reader(bootstrap);
     assign(&reader, "cx.rejected", 1);
     let decoder = Decoder::new(&[&avro::REJECTED]);

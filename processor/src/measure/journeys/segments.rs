@@ -266,8 +266,13 @@ impl<'b> Restored<'b> {
     }
 }
 
+/// A journey's key and its packed state.
+pub(crate) type KeyedState<'r> = (&'r [u8], &'r [u8]);
+/// A journey's events and facts.
+pub(crate) type Unpacked<R> = (Vec<<R as Rules>::Point>, Vec<<R as Rules>::Fact>);
+
 /// The states of a segment, each with its journey's key, as [`segment_of`] takes them; `None` when the bytes are no segment.
-pub(crate) fn states_of(record: &[u8]) -> Result<Vec<(&[u8], &[u8])>, DecodeError> {
+pub(crate) fn states_of(record: &[u8]) -> Result<Vec<KeyedState<'_>>, DecodeError> {
     let unreadable = || DecodeError::TrailingBytes { schema: JOURNEYS.name.to_owned() };
     let mut rest = read(&DECODER, record)?;
     let mut states = Vec::new();
@@ -295,7 +300,7 @@ pub(crate) fn segment_of<'s>(states: impl IntoIterator<Item = (&'s [u8], &'s [u8
 }
 
 /// Events, facts and revision of a state of [`states_of`]; `None` when the bytes are no state.
-pub(crate) fn journey_of<R: Rules>(key: &str, state: &[u8]) -> Option<(Vec<R::Point>, Vec<R::Fact>)> {
+pub(crate) fn journey_of<R: Rules>(key: &str, state: &[u8]) -> Option<Unpacked<R>> {
     let mut rest = state;
     let revision = read_number(&mut rest)?.cast_signed();
     let body = slice(&mut rest)?;

@@ -94,9 +94,7 @@ impl<'b> Unpacker<'b> {
                 self.at += 16;
                 visitor.visit_string(spell_uuid(*digits))
             }
-            tag if tag >= EARLIER => {
-                visitor.visit_borrowed_str(self.texts[usize::from(tag - EARLIER)])
-            }
+            tag if tag >= EARLIER => visitor.visit_borrowed_str(self.texts[usize::from(tag - EARLIER)]),
             tag => visitor.visit_borrowed_str(WORDS[usize::from(tag - WORD)]),
         }
     }

@@ -48,7 +48,7 @@ impl World {
             touchpoints: &["checkout", "support"],
             channels: &["web", "app"],
             devices: &["mobile", "desktop"],
-            bursts: vec![0..SPAN],
+            bursts: std::iter::once(0..SPAN).collect(),
             late_hours: 2,
             late_days: Some(3),
             keys: 6,

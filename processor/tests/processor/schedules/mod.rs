@@ -365,7 +365,7 @@ fn setting(name: &str) -> Option<u64> {
 #[test]
 fn every_schedule_ends_with_the_same_numbers() {
     if let Some(seed) = setting("SCHEDULE_SEED") {
-        println!("seed {seed}:{}", run(seed, None));
+        eprintln!("seed {seed}:{}", run(seed, None));
         return;
     }
     let first = setting("SCHEDULE_FIRST").unwrap_or(0);
@@ -400,7 +400,7 @@ fn every_schedule_ends_with_the_same_numbers() {
     assert_eq!(failed, None, "the reason stands above; this seed alone again: SCHEDULE_SEED=… {again}");
     let (schedules, mut happened) = sum.into_inner().unwrap();
     let next = next.into_inner().min(end);
-    println!("{schedules} schedules, the next one is {next}:{happened}");
+    eprintln!("{schedules} schedules, the next one is {next}:{happened}");
     if schedules >= 200 {
         for (name, count) in happened.numbers() {
             assert!(*count > 0, "no schedule contained this: {name}");
@@ -422,7 +422,7 @@ fn every_guard_that_is_broken_is_missed() {
     ];
     for broken in guards {
         let found = (0..100).find(|seed| catch_unwind(|| run(*seed, Some(broken))).is_err());
-        println!("{broken:?} is missed by seed {found:?}");
+        eprintln!("{broken:?} is missed by seed {found:?}");
         assert!(found.is_some(), "nothing shows that {broken:?} is broken");
     }
 }
