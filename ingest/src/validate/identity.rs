@@ -3,6 +3,9 @@
 //! Used by [`super::unknown`] and [`super::nested`]. Promise: case, separators, plurals, hashes and what stands before the name make no
 //! difference: `customerEmail`, `user.ip`, `VISITOR_IDS` and `email_sha256` are all found.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use crate::suggest::normal;
 
 /// Which field of `context` is meant; none where nothing of the kind is ever kept.
@@ -129,11 +132,36 @@ pub(super) fn meant_by(parent: &str, name: &str, raw: &str) -> Option<Meant> {
     if matches!(raw, "null" | "true" | "false" | "\"\"") {
         return None;
     }
+    let is_plain = !raw.starts_with(['{', '[']);
+    if !parent.is_empty() || name.len() > LONGEST_REMEMBERED {
+        return judge(parent, name, is_plain);
+    }
+    JUDGED.with_borrow_mut(|judged| {
+        if let Some(verdicts) = judged.get(name) {
+            return verdicts[usize::from(is_plain)];
+        }
+        let verdicts = [judge(parent, name, false), judge(parent, name, true)];
+        if judged.len() < MOST_REMEMBERED {
+            judged.insert(name.into(), verdicts);
+        }
+        verdicts[usize::from(is_plain)]
+    })
+}
+
+/// Names outside objects that are remembered with their verdicts, and their longest: a site sends the same few with every event.
+const MOST_REMEMBERED: usize = 1_000;
+const LONGEST_REMEMBERED: usize = 64;
+
+thread_local! {
+    /// Verdicts for an object or list of this name, and for a plain value.
+    static JUDGED: RefCell<HashMap<Box<str>, [Option<Meant>; 2]>> = RefCell::default();
+}
+
+fn judge(parent: &str, name: &str, is_plain: bool) -> Option<Meant> {
     let whole = normal(name);
     let last_part = name.rsplit(['.', '/', ':']).next().unwrap_or(name);
     let last = normal(last_part);
     let under = [singular(&normal(parent)), &last].concat();
-    let is_plain = !raw.starts_with(['{', '[']);
     let found = [&whole, &last, &under].into_iter().find_map(|name| {
         let name = singular(name);
         let name = HASHES.iter().find_map(|hash| name.strip_suffix(hash.as_bytes())).unwrap_or(name);
