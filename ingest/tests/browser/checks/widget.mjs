@@ -83,9 +83,16 @@ export const askedOnce = async () => {
   await widget(page).getByRole('button', { name: 'Schließen' }).click()
   assert.equal(await widget(page).count(), 0)
   expect('asked-once', view('asked-once', 'home'), 'feedback.shown', 'feedback.dismissed')
-  for (const [days, isAsked] of [[29, false], [2, true]]) {
+  // Nothing waits before a page has told of itself, either.
+  const viewed = async (pages) => {
     await page.clock.runFor(5000)
+    const ids = () => new Set(visitor.events.filter(({ type }) => type === 'app.screen_viewed').map(({ id }) => id))
+    await until(`the view of page ${pages}`, () => ids().size === pages)
     await visitor.settled()
+  }
+  let pages = 0
+  for (const [days, isAsked] of [[29, false], [2, true]]) {
+    await viewed(pages += 1)
     await page.clock.setSystemTime(new Date(await page.evaluate(() => Date.now()) + days * DAY))
     await page.reload()
     await visitor.isLoaded()
@@ -96,8 +103,7 @@ export const askedOnce = async () => {
     expect('asked-once', 'app.session_started', view('asked-once', 'home'))
   }
   expect('asked-once', 'feedback.shown')
-  await page.clock.runFor(5000)
-  await visitor.settled()
+  await viewed(pages += 1)
   await visitor.leave()
 }
 
