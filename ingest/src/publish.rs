@@ -251,7 +251,7 @@ pub(crate) struct Publisher {
     /// Replaced when the spool takes over. Reading is shared and lasts as long as one request sends.
     producer: RwLock<Arc<Sending>>,
     config: ClientConfig,
-    hold_while_sending: bool,
+    held_bytes: Option<usize>,
     spool: Option<Arc<Shared>>,
     raw: [String; 4],
     quality: String,
@@ -376,14 +376,14 @@ impl Publisher {
     pub(crate) fn new(
         config: ClientConfig,
         topics: &Topics,
-        hold_while_sending: bool,
+        held_bytes: Option<usize>,
         spool: Option<Arc<Shared>>,
     ) -> Result<Publisher, KafkaError> {
         let raw = Family::ALL.map(|family| topics.raw(family));
         Ok(Publisher {
-            producer: RwLock::new(Arc::new(new_producer(&config, &raw, hold_while_sending, spool.as_ref())?)),
+            producer: RwLock::new(Arc::new(new_producer(&config, &raw, held_bytes, spool.as_ref())?)),
             config,
-            hold_while_sending,
+            held_bytes,
             spool,
             raw,
             quality: topics.quality(),
@@ -399,8 +399,7 @@ impl Publisher {
 
     /// Puts a new producer in the place of the old one; `meanwhile` runs while nobody can send.
     pub(crate) fn replace(&self, meanwhile: impl FnOnce()) -> Result<ReplacedProducer, KafkaError> {
-        let new =
-            Arc::new(new_producer(&self.config, &self.raw, self.hold_while_sending, self.spool.as_ref())?);
+        let new = Arc::new(new_producer(&self.config, &self.raw, self.held_bytes, self.spool.as_ref())?);
         let mut producer = self.producer.write().unwrap_or_else(PoisonError::into_inner);
         meanwhile();
         Ok(ReplacedProducer(std::mem::replace(&mut *producer, new)))
@@ -484,12 +483,12 @@ impl Publisher {
 fn new_producer(
     config: &ClientConfig,
     raw: &[String; 4],
-    hold_while_sending: bool,
+    held_bytes: Option<usize>,
     spool: Option<&Arc<Shared>>,
 ) -> Result<Sending, KafkaError> {
     let deliveries = Deliveries {
         spool: spool.cloned(),
-        gate: Gate::new(raw.clone(), hold_while_sending),
+        gate: Gate::new(raw.clone(), held_bytes),
         ..Deliveries::default()
     };
     Sending::new(config, deliveries)

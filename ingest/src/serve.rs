@@ -233,7 +233,8 @@ fn publisher(
         .set("linger.ms", options.linger_ms.to_string())
         .set("message.timeout.ms", message_timeout.to_string())
         .set("queue.buffering.max.kbytes", (options.queue_bytes / 1_024).max(1).to_string());
-    Ok(Publisher::new(config, topics, options.hold_while_sending, spool.map(OpenSpool::shared))?)
+    let held_bytes = options.hold_while_sending.then_some(options.queue_bytes);
+    Ok(Publisher::new(config, topics, held_bytes, spool.map(OpenSpool::shared))?)
 }
 
 struct Framings {

@@ -27,7 +27,7 @@ use super::{Deliveries, NotQueued, Refused, Ticket};
 const LONGEST_HOLD: Duration = Duration::from_millis(100);
 /// How often that is looked at.
 const TICK: Duration = Duration::from_millis(20);
-/// Most bytes that are held for one topic.
+/// Most bytes that are ever held for one topic, whatever may wait for Kafka by the settings.
 const HELD_BYTES: usize = 8 << 20;
 
 /// A producer with its gate, and the thread that takes its delivery reports.
@@ -71,6 +71,8 @@ struct Lane {
 pub(super) struct Gate {
     /// Otherwise every message passes at once.
     holds: bool,
+    /// Most bytes that are held for one topic.
+    held_bytes: usize,
     lanes: [Mutex<Lane>; 4],
     topics: [String; 4],
     producer: OnceLock<Weak<BaseProducer<Deliveries>>>,
@@ -165,8 +167,11 @@ impl std::fmt::Debug for Gate {
 
 impl Gate {
     /// Gates for the topics of the families.
-    pub(super) fn new(topics: [String; 4], holds: bool) -> Gate {
-        Gate { holds, topics, ..Gate::default() }
+    ///
+    /// `held_bytes`: hold messages, at most so many bytes of a topic and never more than [`HELD_BYTES`].
+    pub(super) fn new(topics: [String; 4], held_bytes: Option<usize>) -> Gate {
+        let (holds, held_bytes) = (held_bytes.is_some(), held_bytes.unwrap_or_default().min(HELD_BYTES));
+        Gate { holds, held_bytes, topics, ..Gate::default() }
     }
 
     fn lane(&self, family: Family) -> MutexGuard<'_, Lane> {
@@ -198,7 +203,7 @@ impl Gate {
                 not_queued(&error)
             });
         }
-        if lane.held_bytes + key.len() + payload.len() > HELD_BYTES {
+        if lane.held_bytes + key.len() + payload.len() > self.held_bytes {
             return Err(NotQueued::Now);
         }
         let mut bytes = Vec::with_capacity(key.len() + payload.len());
