@@ -1,6 +1,7 @@
 //! Latency at a given rate. Request number k is due at begin + k / rate, whatever happened before it, and its latency counts from
-//! then: a server that stalls is charged for everyone who would have waited (no coordinated omission). tokio's timers tick each
-//! millisecond and round up, so a figure is up to 1 ms too high, never too low.
+//! then: a server that stalls is charged for everyone who would have waited (no coordinated omission). Requests are due when tokio's timers
+//! tick, each millisecond: between two ticks nothing could be sent in time, and the loader's delay would be counted as the server's. What is due
+//! within a millisecond comes at once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -42,7 +43,7 @@ pub(crate) fn run(
             stream.set_nodelay(true).expect("it is connected");
             streams.push(stream);
         }
-        let begin = Instant::now() + Duration::from_millis(20);
+        let begin = a_tick().await;
         let senders = streams.into_iter().map(|stream| {
             let sender =
                 Sender { stream, requests: Arc::clone(&requests), next: Arc::clone(&next), begin, rate };
@@ -68,6 +69,22 @@ pub(crate) fn run(
     Steady { rate, p50: at(0.5), p99: at(0.99), highest: at(1.0) }
 }
 
+/// How often tokio looks at its timers.
+const TICK: Duration = Duration::from_millis(1);
+
+/// A moment just before a tick to come.
+async fn a_tick() -> Instant {
+    let origin = Instant::now();
+    let mut smallest_delay = TICK;
+    let mut due = origin;
+    for _ in 0..20 {
+        due += TICK;
+        sleep_until(due).await;
+        smallest_delay = smallest_delay.min(due.elapsed());
+    }
+    due + 20 * TICK + smallest_delay.saturating_sub(Duration::from_micros(50))
+}
+
 /// One connection.
 struct Sender {
     stream: TcpStream,
@@ -87,7 +104,7 @@ impl Sender {
                 return latencies;
             }
             #[expect(clippy::cast_precision_loss, reason = "a short run")]
-            let due = self.begin + Duration::from_secs_f64(number as f64 / self.rate);
+            let due = self.begin + TICK.mul_f64((number as f64 / self.rate / TICK.as_secs_f64()).ceil());
             sleep_until(due).await;
             self.exchange(number, run, &mut buffer).await;
             if due - self.begin > Duration::from_millis(500) {
