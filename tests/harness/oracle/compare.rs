@@ -48,7 +48,7 @@ pub(crate) struct Comparison<'a> {
     pub(crate) clickhouse: &'a ClickHouse,
     pub(crate) tenant: &'a str,
     pub(crate) events: &'a [Event],
-    /// Windows that end later are left out.
+    /// Windows and minutes that end later are left out: the events say only in part what is in them.
     pub(crate) as_of: i64,
 }
 
@@ -75,7 +75,8 @@ impl Comparison<'_> {
             let mut names = Names::default();
             let rows = window_rows(table, &outcomes, self.as_of, &mut names);
             close(table.name().to_owned(), self.rows(table, false, rows, &mut names, &truth, &outcomes)?);
-            let rows = minute_rows(table, &outcomes, &mut names);
+            let mut rows = minute_rows(table, &outcomes, &mut names);
+            rows.retain(|key, _| key.minute < self.as_of.div_euclid(MINUTE));
             close(
                 format!("{}_1m", table.name()),
                 self.rows(table, true, rows, &mut names, &truth, &outcomes)?,
@@ -133,10 +134,10 @@ impl Comparison<'_> {
     }
 
     fn rows_sql(&self, table: Table, minutes: bool) -> String {
-        let (window, time, name) = if minutes {
-            ("'1m'", "minute", format!("{}_1m", table.name()))
+        let (window, time, ends_in_time, name) = if minutes {
+            ("'1m'", "minute", "<", format!("{}_1m", table.name()))
         } else {
-            ("window", "window_end", table.name().to_owned())
+            ("window", "window_end", "<=", table.name().to_owned())
         };
         let details: String = table.details().iter().map(|column| format!("{column}, ")).collect();
         let counts: Vec<String> = table
@@ -152,7 +153,7 @@ impl Comparison<'_> {
         let last = self.as_of.div_euclid(MINUTE) * 60;
         format!(
             "SELECT {window}, intDiv(toUnixTimestamp({time}), 60), touchpoint, channel, device, {details}{} \
-             FROM {}.{name} WHERE tenant = '{}' AND toUnixTimestamp({time}) <= {last} FORMAT TabSeparated",
+             FROM {}.{name} WHERE tenant = '{}' AND toUnixTimestamp({time}) {ends_in_time} {last} FORMAT TabSeparated",
             counts.join(", "),
             self.clickhouse.database(),
             self.tenant,

@@ -6,17 +6,19 @@ import * as privacy from './privacy.mjs'
 import * as segment from './segment.mjs'
 import * as widget from './widget.mjs'
 import * as documented from './documented.mjs'
-import { end, expected } from './harness.mjs'
+import { end, expected, inTime } from './harness.mjs'
 
 const groups = [delivery, privacy, pages, widget, segment, documented]
 // While a check is worked on: ONLY=offline,reload.
 const only = process.env.ONLY?.split(',')
 let failed = 0
 
+const CHECK_PATIENCE = 180_000
+
 const check = async (name, work) => {
   const begun = Date.now()
   try {
-    await work()
+    await inTime('its end', work(), CHECK_PATIENCE)
     console.log(`held: ${name} (${Date.now() - begun} ms)`)
   } catch (error) {
     failed += 1
@@ -33,6 +35,7 @@ work.sort((one, other) => rank(one) - rank(other))
 await Promise.all(Array.from({ length: AT_A_TIME }, async () => {
   while (work.length) await check(...work.shift())
 }))
-await end()
+await check('the end', end)
 console.log(JSON.stringify(expected))
-process.exitCode = failed ? 1 : 0
+// A check that is late may still hold something open.
+process.exit(failed ? 1 : 0)

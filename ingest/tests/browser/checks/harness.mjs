@@ -29,11 +29,20 @@ export const expectSent = (visitor) => {
   expect(visitor.variant, ...[...once.values()].map(label))
 }
 
+/** What `promise` gives, but not after the deadline: what a page evaluates has none of its own. */
+export const inTime = async (what, promise, milliseconds = PATIENCE) => {
+  let timer
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`waited for ${what} for ${milliseconds} ms`)), milliseconds)
+  })
+  try { return await Promise.race([promise, late]) } finally { clearTimeout(timer) }
+}
+
 /** Waits until `condition` gives something true. */
 export const until = async (what, condition) => {
   const deadline = Date.now() + PATIENCE
   for (;;) {
-    const value = await condition()
+    const value = await inTime(what, condition())
     if (value) return value
     assert.ok(Date.now() < deadline, `waited for ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 30))
@@ -144,7 +153,7 @@ export class Visitor {
   async isLoaded(page = this.page) {
     await until('touchstream.js', () => page.evaluate(() => window.touchstream?.version))
     // Its own first events come when the page is idle, in the order of asking.
-    await page.evaluate(() => new Promise((resolve) => requestIdleCallback(resolve, { timeout: 5000 })))
+    await inTime('an idle page', page.evaluate(() => new Promise((resolve) => requestIdleCallback(resolve, { timeout: 5000 }))))
   }
 
   async go(link, page = this.page) {
