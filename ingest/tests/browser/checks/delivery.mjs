@@ -126,20 +126,22 @@ const answerPosts = (variant, answer) => {
   return times
 }
 
-/** Says so and is gone, in one turn: only a beacon can take it. In a turn of its own, for a page that is gone may owe the answer for ever. */
-const interactAndGo = (visitor, count, place) => visitor.page.evaluate(([count, place]) => {
-  setTimeout(() => {
+/** Says so and is gone, in one turn: only a beacon can take it. In a turn of its own, for a page that goes may owe the answer for ever. */
+const interactAndGo = async (visitor, count) => {
+  await visitor.page.evaluate((count) => setTimeout(() => {
     for (let number = 1; number <= count; number += 1) touchstream('app.interaction', { name: 'm-' + number })
-    location.href = place
-  })
-}, [count, place])
+    location.href = 'about:blank'
+  }), count)
+  // A page that is closed while it goes to another may never be reported as closed.
+  await visitor.page.waitForURL('about:blank')
+}
 
 /** A beacon has no answer: what it took is sent again by the next page, unless so late that the copy would count as another event. */
 export const beaconUnanswered = async () => {
   const refused = await withConsent('beacon-503', { endpoint: proxied('beacon-503') })
   await refused.settled()
   const times = answerPosts('beacon-503', async () => busy(1))
-  await interactAndGo(refused, 2, 'about:blank')
+  await interactAndGo(refused, 2)
   interactions('beacon-503', 'm', 2)
   await until('the beacon', () => times.length === 1)
   await inTime('the refused page to close', refused.page.close())
@@ -153,7 +155,7 @@ export const beaconUnanswered = async () => {
   const late = await withConsent('beacon-late', { endpoint: proxied('beacon-late') })
   await late.settled()
   const taken = answerPosts('beacon-late', (_, forward) => forward())
-  await interactAndGo(late, 2, 'about:blank')
+  await interactAndGo(late, 2)
   interactions('beacon-late', 'm', 2)
   await until('the beacon', () => taken.length === 1)
   await inTime('the late page to close', late.page.close())
