@@ -4,6 +4,7 @@ use crate::conduct::{Answer, BEGINNING};
 use crate::engine::QueryOutcome;
 use crate::error::Exception;
 use crate::frames;
+use crate::native::Rewriter;
 use crate::request::{Encoding, Request};
 use async_compression::Level;
 use async_compression::tokio::bufread::{BrotliEncoder, GzipEncoder, ZlibEncoder, ZstdEncoder};
@@ -87,6 +88,19 @@ impl ServerFacts {
         started: Instant,
     ) -> Response<ResponseBody> {
         let (format, content_type) = self.format(format);
+        let versioned = request.protocol_version > 0 && format == "Native";
+        let answer = match answer {
+            Answer::Whole(outcome, bytes) if versioned && !bytes.is_empty() => {
+                let mut rewriter = Rewriter::new(request.protocol_version);
+                let rewritten = rewriter.push(&bytes).and_then(|head| Ok([head, rewriter.finish()?].concat()));
+                match rewritten {
+                    Ok(bytes) => Answer::Whole(outcome, bytes.into()),
+                    Err(error) => Answer::Failed(Exception::not_implemented(&error.to_string())),
+                }
+            }
+            other => other,
+        };
+        let version = if versioned { request.protocol_version } else { 0 };
         let (summary, body) = match answer {
             Answer::Failed(error) => return self.exception(&error, Some(request)),
             Answer::Whole(outcome, bytes) => {
@@ -94,9 +108,9 @@ impl ServerFacts {
                 let bytes = if bytes.is_empty() { Bytes::from(outcome.output.clone()) } else { bytes };
                 (summary(&outcome, started), whole(bytes, request))
             }
-            Answer::Stored(outcome, receiver) => (summary(&outcome, started), streamed(receiver, request)),
+            Answer::Stored(outcome, receiver) => (summary(&outcome, started), streamed(receiver, request, version)),
             Answer::Streaming(receiver) => {
-                (summary(&QueryOutcome::default(), started), streamed(receiver, request))
+                (summary(&QueryOutcome::default(), started), streamed(receiver, request, version))
             }
         };
         let mut response = Response::new(body);
@@ -148,8 +162,30 @@ fn whole(bytes: Bytes, request: &Request) -> ResponseBody {
     pack(stream::iter([Ok(bytes)]), request)
 }
 
-fn streamed(mut receiver: tokio::sync::mpsc::Receiver<io::Result<Bytes>>, request: &Request) -> ResponseBody {
-    pack(stream::poll_fn(move |context| receiver.poll_recv(context)), request)
+fn streamed(
+    mut receiver: tokio::sync::mpsc::Receiver<io::Result<Bytes>>,
+    request: &Request,
+    version: u64,
+) -> ResponseBody {
+    let plain = stream::poll_fn(move |context| receiver.poll_recv(context));
+    if version == 0 { pack(plain, request) } else { pack(rewritten(plain, version), request) }
+}
+
+/// Native blocks as a client of this protocol version expects them.
+fn rewritten(
+    plain: impl Stream<Item = io::Result<Bytes>> + Send + Unpin + 'static,
+    version: u64,
+) -> impl Stream<Item = io::Result<Bytes>> + Send + Unpin + 'static {
+    Box::pin(stream::try_unfold((plain, Some(Rewriter::new(version))), |(mut plain, rewriter)| async move {
+        let Some(mut rewriter) = rewriter else { return Ok(None) };
+        match plain.next().await {
+            Some(chunk) => {
+                let blocks = rewriter.push(&chunk?).map_err(io::Error::other)?;
+                Ok(Some((blocks, (plain, Some(rewriter)))))
+            }
+            None => Ok(Some((rewriter.finish().map_err(io::Error::other)?, (plain, None)))),
+        }
+    }))
 }
 
 fn pack(
