@@ -1,14 +1,15 @@
 //! The Native format as clients of a protocol version expect it: what `client_protocol_version` changes in a response.
 //!
-//! The engine writes Native for files, as of no version. A client that names its version expects a few bytes more in each block: from the
-//! first versions on its info (no overflow, no bucket), from 54454 on a flag in each column that says whether it is packed in a way of its own
-//! (never). The data themselves are the same. Between the engine and the client stands this file, which follows a block's columns by their
-//! types to know where the next one begins. Promise kept: a type that it does not know is an error that names it, never a shifted column.
+//! The engine writes Native for files, as of no version. A client that names version 54454 or later (clickhouse-go does, and cannot do without)
+//! expects a few bytes more: in each block its info (no overflow, no bucket), in each column a flag that says whether it is packed in a way of
+//! its own (never). The data themselves are the same. Between the engine and the client stands this file, which follows a block's columns by
+//! their types to know where the next one begins. Promise kept: a type that it does not know is an error that names it, never a shifted column.
+//! Clients of earlier versions (clickhouse-connect) try first whether the server knows about versions, and read every type without.
 
 use bytes::{Buf, Bytes, BytesMut};
 
-/// From here on a column carries the flag of custom serialization.
-const CUSTOM_SERIALIZATION: u64 = 54_454;
+/// From here on clients are served: their columns carry the flag of custom serialization.
+pub(crate) const FIRST_VERSION: u64 = 54_454;
 /// Fields of a block's info: 1, no overflow; 2, bucket -1; 0, the end.
 const BLOCK_INFO: [u8; 8] = [1, 0, 2, 0xff, 0xff, 0xff, 0xff, 0];
 /// Longest block that is waited for.
@@ -33,15 +34,14 @@ pub(crate) enum NativeError {
 /// Rewrites a response block by block.
 #[derive(Debug)]
 pub(crate) struct Rewriter {
-    revision: u64,
     waiting: BytesMut,
     /// Length below which the waiting bytes are known to be no whole block.
     wanted: usize,
 }
 
 impl Rewriter {
-    pub(crate) fn new(revision: u64) -> Self {
-        Self { revision, waiting: BytesMut::new(), wanted: 0 }
+    pub(crate) fn new() -> Self {
+        Self { waiting: BytesMut::new(), wanted: 0 }
     }
 
     /// Takes bytes in and gives the whole blocks as the client expects them.
@@ -50,7 +50,7 @@ impl Rewriter {
         let mut out = BytesMut::new();
         while !self.waiting.is_empty() && self.waiting.len() >= self.wanted {
             let kept = out.len();
-            match block(&self.waiting, self.revision, &mut out) {
+            match block(&self.waiting, &mut out) {
                 Ok(length) => {
                     self.waiting.advance(length);
                     self.wanted = 0;
@@ -83,23 +83,19 @@ impl Rewriter {
 }
 
 /// Copies one block, and tells its length in `bytes`.
-fn block(bytes: &[u8], revision: u64, out: &mut BytesMut) -> Result<usize, NativeError> {
+fn block(bytes: &[u8], out: &mut BytesMut) -> Result<usize, NativeError> {
     let mut reader = Reader { bytes, at: 0 };
     let columns = reader.number()?;
     let rows = usize::try_from(reader.number()?).map_err(|_| NativeError::Broken("too many rows"))?;
-    if revision > 0 {
-        out.extend_from_slice(&BLOCK_INFO);
-    }
+    out.extend_from_slice(&BLOCK_INFO);
     let mut copied = 0;
     for _ in 0..columns {
         reader.text()?;
         let kind = reader.text()?;
         let kind = Kind::parse(std::str::from_utf8(kind).map_err(|_| NativeError::Broken("a type is no text"))?, 0)?;
-        if revision >= CUSTOM_SERIALIZATION {
-            out.extend_from_slice(&bytes[copied..reader.at]);
-            out.extend_from_slice(&[0]);
-            copied = reader.at;
-        }
+        out.extend_from_slice(&bytes[copied..reader.at]);
+        out.extend_from_slice(&[0]);
+        copied = reader.at;
         if rows > 0 {
             kind.skip_prefix(&mut reader)?;
             kind.skip(&mut reader, rows)?;
@@ -360,26 +356,23 @@ mod tests {
             let name_and_type = 2 + 2 + 1 + kind.len();
             let flagged = [&BLOCK_INFO[..], &block[..name_and_type], &[0], &data].concat();
             for cut in 0..twice.len() {
-                let mut rewriter = Rewriter::new(54_460);
+                let mut rewriter = Rewriter::new();
                 let mut out = rewriter.push(&twice[..cut]).expect("a part can wait").to_vec();
                 out.extend(rewriter.push(&twice[cut..]).expect("whole blocks"));
                 out.extend(rewriter.finish().expect("nothing is left"));
                 assert_eq!(out, [flagged.clone(), flagged.clone()].concat(), "{kind} cut at {cut}");
             }
-            let mut old = Rewriter::new(54_405);
-            let out = [old.push(&block).expect("a block"), old.finish().expect("the rest")].concat();
-            assert_eq!(out, [&BLOCK_INFO[..], &block].concat(), "{kind}");
         }
     }
 
     #[test]
     fn unknown_types_are_named_and_hostile_bytes_are_errors() {
-        let mut rewriter = Rewriter::new(54_460);
+        let mut rewriter = Rewriter::new();
         let refused = rewriter.push(&plain("Dynamic", 1, &[0]));
         assert_eq!(refused, Err(NativeError::Type("Dynamic".to_owned())));
         for seed in 0..20_000_u64 {
             let bytes: Vec<u8> = (0..40).map(|at| (seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (at % 57)) as u8).collect();
-            let mut rewriter = Rewriter::new(54_460);
+            let mut rewriter = Rewriter::new();
             let pushed = rewriter.push(&plain("Array(Map(String, LowCardinality(String)))", 3, &bytes));
             if pushed.is_ok() {
                 // Cut off or by chance whole: either way it ends.
