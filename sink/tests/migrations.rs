@@ -60,9 +60,9 @@ async fn documented(machine: &Machine) {
     assert_eq!(rows(machine, states).await, "", "readers see finished columns only");
     let alone = "events_checkout events_chat events_feedback events_app checkouts conversations feedback data_quality";
     let cut = "nps csat ces response_rates checkout_funnel checkout_abandonment checkout_duration response_times service_quality app_response";
-    let forms = cut.split(' ').flat_map(|object| {
-        ["", "_by", "_1m", "_hourly", "_daily"].map(|form| format!("{object}{form}"))
-    });
+    let forms = cut
+        .split(' ')
+        .flat_map(|object| ["", "_by", "_1m", "_hourly", "_daily"].map(|form| format!("{object}{form}")));
     for object in alone.split(' ').map(str::to_owned).chain(forms) {
         let first = format!(
             "SELECT name FROM system.columns WHERE database = 'cx' AND table = '{object}' AND position = 1"
@@ -75,7 +75,8 @@ async fn documented(machine: &Machine) {
 
 /// Hours and days are those of the tenant's time zone, and their counts, percentiles and intervals those of all their minutes together.
 async fn periods(machine: &Machine) {
-    let columns = "tenant, metric, detail, minute, touchpoint, channel, device, answers, top, middle, bottom, revision";
+    let columns =
+        "tenant, metric, detail, minute, touchpoint, channel, device, answers, top, middle, bottom, revision";
     let score = |tenant: &str, metric: &str, minute: &str, counts: &str| {
         format!("('{tenant}', '{metric}', '1-5', '{minute}', 'a', 'web', 'x', {counts})")
     };
@@ -127,7 +128,8 @@ async fn periods(machine: &Machine) {
     );
     assert_eq!(rows(machine, &reasons).await, "trust\tEUR\t4\t11.75\ntrust\tUSD\t1\t7\n");
     // Buckets 5, 5, 10, 20: the nearest rank of the median is the second.
-    let value = f64::from(i32::try_from(touchstream_schemas::log_buckets::value_of(5)).expect("small")) / 1_000.0;
+    let value =
+        f64::from(i32::try_from(touchstream_schemas::log_buckets::value_of(5)).expect("small")) / 1_000.0;
     let durations = format!(
         "SELECT n, p50_s, within_3min_n, within_15min_ratio FROM cx.checkout_duration_hourly WHERE {at}"
     );
@@ -135,7 +137,7 @@ async fn periods(machine: &Machine) {
     // A time in the question reaches the table's own keys: parts and granules of other times are not read.
     let plan = rows(
         machine,
-        "EXPLAIN indexes = 1 SELECT * FROM cx.csat_hourly WHERE tenant = 't' AND hour >= '2026-03-02 00:00:00' AND hour < '2026-03-03 00:00:00'",
+        "SELECT explain FROM (EXPLAIN indexes = 1 SELECT * FROM cx.csat_hourly WHERE tenant = 't' AND hour >= '2026-03-02 00:00:00' AND hour < '2026-03-03 00:00:00')",
     )
     .await;
     assert!(plan.contains("Condition: ") && plan.contains("(toTimezone(toStartOfHour(minute, "), "{plan}");
@@ -331,7 +333,10 @@ steps = ["one", "two"]
     let follow = |applied: &[String]| {
         for name in applied {
             let of_zone = name.ends_with("_hourly") || name.ends_with("_daily");
-            assert!(of_zone || ["views/response_times_1m", "views/touchpoints"].contains(&name.as_str()), "{name}");
+            assert!(
+                of_zone || ["views/response_times_1m", "views/touchpoints"].contains(&name.as_str()),
+                "{name}"
+            );
         }
         assert_eq!(applied.len(), 22, "{applied:?}");
     };

@@ -11,7 +11,13 @@ const POM: &str = include_str!("jdbc/pom.xml");
 fn the_jdbc_driver_finds_clickhouse() {
     let installed = once("jdbc-client", &[("pom.xml", POM)], |directory| {
         run(Command::new("mvn")
-            .args(["-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=jars", "-DexcludeTransitive=true"])
+            .args([
+                "-q",
+                "-B",
+                "dependency:copy-dependencies",
+                "-DoutputDirectory=jars",
+                "-DexcludeTransitive=true",
+            ])
             .current_dir(directory));
     });
     let directory = tempfile::tempdir().expect("a directory");

@@ -146,7 +146,11 @@ pub(super) fn files(with_access: bool) -> Vec<SqlFile> {
         for form in [Form::Plain, Form::By, Form::Minutes, Form::Hours, Form::Days] {
             files.push(SqlFile {
                 name: format!("views/{}{}", object.name, form.suffix()),
-                template: if matches!(form, Form::Plain | Form::By) { object.windows } else { object.periods },
+                template: if matches!(form, Form::Plain | Form::By) {
+                    object.windows
+                } else {
+                    object.periods
+                },
                 once: false,
                 form,
                 words: object.words,

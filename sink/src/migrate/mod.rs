@@ -23,6 +23,9 @@ use touchstream_runtime::touchpoints::{Touchpoints, TouchpointsError};
 use crate::client;
 use files::{SqlFile, files};
 
+/// Longest retention: ClickHouse's DateTime ends in 2106, and a sum beyond it would begin again in 1970.
+const MOST_DAYS: u32 = 20_000;
+
 /// Why the objects could not be created or upgraded.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
@@ -41,6 +44,14 @@ pub enum MigrateError {
         table: String,
         /// Tables that can have a retention of their own.
         known: String,
+    },
+    /// A retention would reach beyond the last time that a table can hold, and what is new would be taken for old.
+    #[error("failed to use clickhouse.{setting} = {days}: expected at most {MOST_DAYS} days")]
+    Days {
+        /// Setting.
+        setting: String,
+        /// Its value.
+        days: u32,
     },
     /// A statement cannot be made fit for a cluster.
     #[error("failed to render for a cluster: {statement} …")]
@@ -119,9 +130,8 @@ pub async fn migrate(settings: &Settings, dry_run: bool) -> Result<Vec<String>, 
 /// Names stand in SQL as they are; a retention that is set for no table would be kept by nobody.
 fn check_names(settings: &Settings) -> Result<(), MigrateError> {
     let clickhouse = &settings.clickhouse;
-    let is_word = |text: &str| {
-        text.chars().all(|character| character.is_ascii_alphanumeric() || character == '_')
-    };
+    let is_word =
+        |text: &str| text.chars().all(|character| character.is_ascii_alphanumeric() || character == '_');
     for (setting, value, may_be_empty) in [
         ("database", &clickhouse.database, false),
         ("cluster", &clickhouse.cluster, true),
@@ -129,6 +139,20 @@ fn check_names(settings: &Settings) -> Result<(), MigrateError> {
     ] {
         if !is_word(value) || (value.is_empty() && !may_be_empty) {
             return Err(MigrateError::Name { setting, value: value.clone() });
+        }
+    }
+    let days = [
+        ("events_retention_days", clickhouse.events_retention_days),
+        ("text_retention_days", clickhouse.text_retention_days),
+    ];
+    let of_tables = clickhouse.table_retention_days.iter();
+    let days = days
+        .iter()
+        .map(|(setting, days)| ((*setting).to_owned(), *days))
+        .chain(of_tables.map(|(table, days)| (format!("table_retention_days.{table}"), *days)));
+    for (setting, days) in days {
+        if days > MOST_DAYS {
+            return Err(MigrateError::Days { setting, days });
         }
     }
     let known = render::tables_with_retention();

@@ -78,8 +78,16 @@ const SUMMED: [Summed; 7] = [
         array_join: "",
         keys: &[],
         counts: &[
-            "conversations", "bot", "contained", "returned", "handoffs", "human_requests", "human_reached",
-            "bot_loops", "reasked", "reopened",
+            "conversations",
+            "bot",
+            "contained",
+            "returned",
+            "handoffs",
+            "human_requests",
+            "human_reached",
+            "bot_loops",
+            "reasked",
+            "reopened",
         ],
         greatest: &[],
         buckets: &[],
@@ -191,12 +199,18 @@ impl Summed {
     fn minutes(&self, conditions: &[&str]) -> String {
         let columns = [self.keys, self.counts, self.greatest, self.buckets].concat().join(", ");
         let comma = if columns.is_empty() { "" } else { ", " };
-        let array_join =
-            if self.array_join.is_empty() { String::new() } else { format!(" ARRAY JOIN {}", self.array_join) };
+        let array_join = if self.array_join.is_empty() {
+            String::new()
+        } else {
+            format!(" ARRAY JOIN {}", self.array_join)
+        };
         let conditions: Vec<&str> =
             conditions.iter().copied().filter(|condition| !condition.is_empty()).collect();
-        let filter =
-            if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
+        let filter = if conditions.is_empty() {
+            String::new()
+        } else {
+            format!(" WHERE {}", conditions.join(" AND "))
+        };
         format!(
             "(SELECT tenant, minute, touchpoint, channel, device{comma}{columns}, revision FROM {{database}}.{} FINAL{array_join}{filter})",
             self.table

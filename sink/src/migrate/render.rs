@@ -28,8 +28,11 @@ pub(super) fn render(file: &SqlFile, settings: &Settings, touchpoints: &Touchpoi
             .replace("{satisfied}", words.satisfied);
     }
     text = periods::fill(&text, file.form, &Zones::of(touchpoints));
-    let (suffix, columns, list) =
-        if file.form == Form::By { ("_by", BY_COLUMNS, ", dimension, dimension_value") } else { ("", "", "") };
+    let (suffix, columns, list) = if file.form == Form::By {
+        ("_by", BY_COLUMNS, ", dimension, dimension_value")
+    } else {
+        ("", "", "")
+    };
     text = only_visible(&text)
         .replace("{_by}", suffix)
         .replace("{by_columns}", columns)

@@ -53,11 +53,13 @@ fn names_that_cannot_stand_in_sql_and_retention_of_no_table_are_refused() {
         ("database", "clickhouse.database"),
         ("cluster", "clickhouse.cluster"),
         ("table", "clickhouse.table_retention_days.events_ap"),
+        ("days", "clickhouse.events_retention_days = 36500"),
     ] {
         let mut settings = settings.clone();
         match set {
             "database" => settings.clickhouse.database = "c-x".to_owned(),
             "cluster" => settings.clickhouse.cluster = "a'b".to_owned(),
+            "days" => settings.clickhouse.events_retention_days = 36_500,
             _ => drop(settings.clickhouse.table_retention_days.insert("events_ap".to_owned(), 3)),
         }
         let message = super::check_names(&settings).expect_err("it is refused").to_string();

@@ -31,8 +31,8 @@ importance = 3
 async fn the_cookbook_says_what_the_month_says() {
     let mut machine = Machine::start(false, "").await;
     // The month stands still, so its rows must not grow too old.
-    machine.settings.clickhouse.events_retention_days = 36_500;
-    machine.settings.clickhouse.text_retention_days = 36_500;
+    machine.settings.clickhouse.events_retention_days = 10_000;
+    machine.settings.clickhouse.text_retention_days = 10_000;
     let file = tempfile::NamedTempFile::new().expect("a file can be made");
     std::fs::write(file.path(), TOUCHPOINTS).expect("it can be written");
     machine.settings.processor.touchpoints_file = file.path().display().to_string();
@@ -48,7 +48,12 @@ async fn the_cookbook_says_what_the_month_says() {
     let (mut questions, mut wrong) = (0, Vec::new());
     for part in parts {
         let (question, after) = part.split_once("```\n").expect("a question ends");
-        let shown: String = after.trim_start().lines().take_while(|line| line.starts_with('|')).map(|line| format!("{line}\n")).collect();
+        let shown: String = after
+            .trim_start()
+            .lines()
+            .take_while(|line| line.starts_with('|'))
+            .map(|line| format!("{line}\n"))
+            .collect();
         let begun = Instant::now();
         let answer = ask(&machine, question).await;
         let took = begun.elapsed();
@@ -77,7 +82,8 @@ async fn ask(machine: &Machine, question: &str) -> String {
         .with_password("reader")
         .with_database("cx")
         .with_compression(clickhouse::Compression::None);
-    let bytes = client.query_raw(question.trim_end()).fetch_bytes("Markdown").expect("a question").collect().await;
+    let bytes =
+        client.query_raw(question.trim_end()).fetch_bytes("Markdown").expect("a question").collect().await;
     let bytes = bytes.unwrap_or_else(|error| panic!("{error}: {question}"));
     String::from_utf8(bytes.to_vec()).expect("text")
 }
@@ -86,6 +92,8 @@ async fn ask(machine: &Machine, question: &str) -> String {
 fn month() -> String {
     let durations: Vec<i64> = (0..2_000).map(|step| step * 500).collect();
     let list = |numbers: Vec<String>| format!("[{}]", numbers.join(", "));
-    let buckets = list(durations.iter().map(|ms| touchstream_schemas::log_buckets::index_of(*ms).to_string()).collect());
+    let buckets = list(
+        durations.iter().map(|ms| touchstream_schemas::log_buckets::index_of(*ms).to_string()).collect(),
+    );
     include_str!("month.sql").replace("{buckets}", &buckets)
 }

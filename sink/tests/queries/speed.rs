@@ -27,8 +27,9 @@ async fn every_panel_is_fast() {
         eprintln!("{:6.1} s  {head}", begun.elapsed().as_secs_f64());
     }
     settle(&machine).await;
-    let mut table =
-        String::from("| panel | rows | median ms | slowest ms | median ms without epochs |\n|---|---|---|---|---|\n");
+    let mut table = String::from(
+        "| panel | rows | median ms | slowest ms | median ms without epochs |\n|---|---|---|---|---|\n",
+    );
     let mut slow = Vec::new();
     for (name, question) in panels() {
         let with = measure(&machine, question).await;
@@ -48,7 +49,8 @@ async fn every_panel_is_fast() {
         .ask("SELECT table, sum(rows), formatReadableSize(sum(bytes_on_disk)) FROM system.parts WHERE active AND database = 'cx' AND rows > 1000 GROUP BY table ORDER BY table")
         .await
         .expect("sizes");
-    let sizes = sizes.replace('\t', " | ").lines().fold(String::new(), |all, line| all + "| " + line + " |\n");
+    let sizes =
+        sizes.replace('\t', " | ").lines().fold(String::new(), |all, line| all + "| " + line + " |\n");
     write(&format!("{table}\n| table | rows | on disk |\n|---|---|---|\n{sizes}"));
     assert!(slow.is_empty(), "slower than {TARGET_MS} ms: {slow:?}");
 }
@@ -76,7 +78,8 @@ async fn measure(machine: &Machine, question: &str) -> Measured {
     let mut rows = 0;
     for round in 0..=ROUNDS {
         let begun = Instant::now();
-        let answer = client.query_raw(question).fetch_bytes("TabSeparated").expect("a question").collect().await;
+        let answer =
+            client.query_raw(question).fetch_bytes("TabSeparated").expect("a question").collect().await;
         let answer = answer.unwrap_or_else(|error| panic!("{error}: {question}"));
         // The first round warms the caches.
         if round > 0 {
@@ -100,7 +103,9 @@ async fn without_epochs(machine: &Machine, question: &str) -> String {
         if !question.contains(&mention) {
             continue;
         }
-        let text = format!("SELECT as_select FROM system.tables WHERE database = 'cx' AND name = '{view}' FORMAT TSVRaw");
+        let text = format!(
+            "SELECT as_select FROM system.tables WHERE database = 'cx' AND name = '{view}' FORMAT TSVRaw"
+        );
         let select = machine.ask(&text).await.expect("a view");
         assert!(select.contains(EPOCHS), "{select}");
         let plain = select.replace(EPOCHS, "");

@@ -237,8 +237,8 @@ fn tokens(text: &[u8]) -> Vec<Token<'_>> {
 /// Whether a statement has no result at all, not even an empty one: its response names no format.
 fn has_no_result(tokens: &[Token<'_>]) -> bool {
     const WITHOUT: [&str; 14] = [
-        "CREATE", "DROP", "ALTER", "INSERT", "TRUNCATE", "RENAME", "EXCHANGE", "SET", "USE", "OPTIMIZE", "ATTACH", "DETACH",
-        "DELETE", "SYSTEM",
+        "CREATE", "DROP", "ALTER", "INSERT", "TRUNCATE", "RENAME", "EXCHANGE", "SET", "USE", "OPTIMIZE",
+        "ATTACH", "DETACH", "DELETE", "SYSTEM",
     ];
     tokens.first().is_some_and(|first| WITHOUT.iter().any(|word| first.is_word(word)))
 }

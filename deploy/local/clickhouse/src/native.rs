@@ -24,7 +24,9 @@ pub(crate) enum NativeError {
     #[error("failed to read a block of Native: it is cut off")]
     Short,
     /// No client of a named version can have this type from here.
-    #[error("failed to send the type {0} in Native to a client of this protocol version: select it with toString()")]
+    #[error(
+        "failed to send the type {0} in Native to a client of this protocol version: select it with toString()"
+    )]
     Type(String),
     /// The engine wrote something else.
     #[error("failed to read a block of Native: {0}")]
@@ -92,7 +94,8 @@ fn block(bytes: &[u8], out: &mut BytesMut) -> Result<usize, NativeError> {
     for _ in 0..columns {
         reader.text()?;
         let kind = reader.text()?;
-        let kind = Kind::parse(std::str::from_utf8(kind).map_err(|_| NativeError::Broken("a type is no text"))?, 0)?;
+        let kind =
+            Kind::parse(std::str::from_utf8(kind).map_err(|_| NativeError::Broken("a type is no text"))?, 0)?;
         out.extend_from_slice(&bytes[copied..reader.at]);
         out.extend_from_slice(&[0]);
         copied = reader.at;
@@ -171,7 +174,9 @@ impl Kind {
         match name {
             "Int8" | "UInt8" | "Bool" | "Enum8" | "Nothing" => fixed(1),
             "Int16" | "UInt16" | "Enum16" | "Date" | "BFloat16" => fixed(2),
-            "Int32" | "UInt32" | "Float32" | "Date32" | "DateTime" | "IPv4" | "Time" | "Decimal32" => fixed(4),
+            "Int32" | "UInt32" | "Float32" | "Date32" | "DateTime" | "IPv4" | "Time" | "Decimal32" => {
+                fixed(4)
+            }
             "Int64" | "UInt64" | "Float64" | "DateTime64" | "Time64" | "Decimal64" => fixed(8),
             "Int128" | "UInt128" | "UUID" | "IPv6" | "Decimal128" => fixed(16),
             "Int256" | "UInt256" | "Decimal256" => fixed(32),
@@ -340,12 +345,24 @@ mod tests {
             (
                 "Array(LowCardinality(Nullable(String)))",
                 2,
-                [long(1), long(1), long(3), long(0x600), long(2), vec![0, 1, b'x'], long(3), vec![0, 1, 1]].concat(),
+                [long(1), long(1), long(3), long(0x600), long(2), vec![0, 1, b'x'], long(3), vec![0, 1, 1]]
+                    .concat(),
             ),
             (
                 "Map(LowCardinality(String), Array(UInt64))",
                 1,
-                [long(1), long(1), long(0x600), long(1), vec![1, b'k'], long(1), vec![0], long(2), vec![9; 16]].concat(),
+                [
+                    long(1),
+                    long(1),
+                    long(0x600),
+                    long(1),
+                    vec![1, b'k'],
+                    long(1),
+                    vec![0],
+                    long(2),
+                    vec![9; 16],
+                ]
+                .concat(),
             ),
             ("Tuple(a UInt8, `b c` DateTime64(3, 'UTC'))", 1, vec![3; 9]),
             ("Array(LowCardinality(String))", 1, [long(1), long(0)].concat()),
@@ -371,7 +388,8 @@ mod tests {
         let refused = rewriter.push(&plain("Dynamic", 1, &[0]));
         assert_eq!(refused, Err(NativeError::Type("Dynamic".to_owned())));
         for seed in 0..20_000_u64 {
-            let bytes: Vec<u8> = (0..40).map(|at| (seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (at % 57)) as u8).collect();
+            let bytes: Vec<u8> =
+                (0..40).map(|at| (seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (at % 57)) as u8).collect();
             let mut rewriter = Rewriter::new();
             let pushed = rewriter.push(&plain("Array(Map(String, LowCardinality(String)))", 3, &bytes));
             if pushed.is_ok() {

@@ -98,10 +98,11 @@ impl ServerFacts {
         let answer = match answer {
             Answer::Whole(outcome, bytes) if versioned && !bytes.is_empty() => {
                 let mut rewriter = Rewriter::new();
-                let rewritten = rewriter.push(&bytes).and_then(|head| Ok([head, rewriter.finish()?].concat()));
+                let rewritten =
+                    rewriter.push(&bytes).and_then(|head| Ok([head, rewriter.finish()?].concat()));
                 match rewritten {
                     Ok(bytes) => Answer::Whole(outcome, bytes.into()),
-                    Err(error) => Answer::Failed(Exception::not_implemented(&error.to_string())),
+                    Err(error) => Answer::Failed(Exception::not_implemented(error.to_string())),
                 }
             }
             other => other,
@@ -113,7 +114,9 @@ impl ServerFacts {
                 let bytes = if bytes.is_empty() { Bytes::from(outcome.output.clone()) } else { bytes };
                 (summary(&outcome, started), whole(bytes, request))
             }
-            Answer::Stored(outcome, receiver) => (summary(&outcome, started), streamed(receiver, request, versioned)),
+            Answer::Stored(outcome, receiver) => {
+                (summary(&outcome, started), streamed(receiver, request, versioned))
+            }
             Answer::Streaming(receiver) => {
                 (summary(&QueryOutcome::default(), started), streamed(receiver, request, versioned))
             }
