@@ -30,7 +30,9 @@ pub(crate) struct Server {
 /// The broker with its topics.
 pub(crate) fn start_kafka(directory: &Path, bare_topic: &str) -> RunningKafka {
     let parts = touchstream_local_parts::kafka(&Progress::silent()).expect("Kafka's jars can be fetched");
-    let options = KafkaOptions::new(parts.jars, directory.join("kafka"), free_port());
+    let mut options = KafkaOptions::new(parts.jars, directory.join("kafka"), free_port());
+    // As Kafka's own scripts start it. With less it pauses every two seconds, 10 ms each.
+    options.heap_mib = 1_024;
     let kafka = touchstream_local_kafka::start(options).expect("Kafka starts");
     kafka.wait_ready(PATIENCE).expect("Kafka becomes ready");
     let setups = Topics::new("cx").all();
