@@ -7,6 +7,7 @@
 mod gate;
 mod refused;
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
@@ -118,12 +119,9 @@ pub(crate) enum Ticket {
 }
 
 impl Ticket {
-    /// The request that the message came with.
-    fn request(&self) -> Option<u64> {
-        match self {
-            Ticket::Event { receipt, .. } => Some(receipt.number()),
-            Ticket::Spooled { .. } | Ticket::Quality { .. } => None,
-        }
+    /// Whether the message came with others in one body.
+    fn is_of_many(&self) -> bool {
+        matches!(self, Ticket::Event { receipt, .. } if receipt.states.len() > 1)
     }
 }
 
@@ -273,9 +271,21 @@ pub(crate) enum NotQueued {
     Ever(Refused),
 }
 
-/// Sends events; while it is held, the producer stays and nothing is diverted.
+/// Sends events; while it is held, the producer stays and nothing is diverted. Its end is the end of a body.
 pub(crate) struct DirectSender<'p> {
     producer: RwLockReadGuard<'p, Arc<Sending>>,
+    /// Families of which events of a body of many were sent.
+    corked: Cell<[bool; 4]>,
+}
+
+impl Drop for DirectSender<'_> {
+    fn drop(&mut self) {
+        for family in Family::ALL {
+            if self.corked.get()[family as usize] {
+                self.producer.uncork(family);
+            }
+        }
+    }
 }
 
 impl std::fmt::Debug for DirectSender<'_> {
@@ -296,6 +306,11 @@ impl DirectSender<'_> {
     ) -> Result<(), NotQueued> {
         receipt.expect(1);
         let ticket = Ticket::Event { receipt: Arc::clone(receipt), entry, family };
+        if ticket.is_of_many() {
+            let mut corked = self.corked.get();
+            corked[family as usize] = true;
+            self.corked.set(corked);
+        }
         match self.producer.send(family, key, payload, ticket) {
             Err(NotQueued::Ever(_)) => receipt.refuse(entry),
             Err(NotQueued::Now) => {
@@ -394,7 +409,7 @@ impl Publisher {
     /// The way to the producer for one request.
     pub(crate) fn direct(&self) -> DirectSender<'_> {
         let producer = self.producer.read().unwrap_or_else(PoisonError::into_inner);
-        DirectSender { producer }
+        DirectSender { producer, corked: Cell::default() }
     }
 
     /// Puts a new producer in the place of the old one; `meanwhile` runs while nobody can send.
@@ -425,6 +440,7 @@ impl Publisher {
             }
             sent += 1;
         }
+        Family::ALL.into_iter().for_each(|family| producer.uncork(family));
         sent
     }
 
