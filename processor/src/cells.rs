@@ -11,8 +11,8 @@ use touchstream_schemas::log_buckets;
 use touchstream_schemas::minutes::Minute;
 use touchstream_schemas::money::Money;
 use touchstream_schemas::panes::{
-    AppCounts, Bucket, CheckoutCounts, Pane, QualityCounts, ReasonCounts, ResponseCounts, Scores, ServiceCounts,
-    StepCounts,
+    AppCounts, Bucket, CheckoutCounts, Pane, QualityCounts, ReasonCounts, ResponseCounts, Scores,
+    ServiceCounts, StepCounts,
 };
 use touchstream_schemas::windows::Percentiles;
 

@@ -191,8 +191,7 @@ fn wait_until_visible(consumer: &BaseConsumer, topic: &str, shutdown: &Shutdown)
     let until = Instant::now() + START_DEADLINE;
     loop {
         let metadata = consumer.fetch_metadata(Some(topic), START_DEADLINE);
-        let metadata =
-            metadata.map_err(|source| ReplaysError::Kafka { topic: topic.to_owned(), source })?;
+        let metadata = metadata.map_err(|source| ReplaysError::Kafka { topic: topic.to_owned(), source })?;
         let is_visible =
             metadata.topics().iter().any(|found| found.name() == topic && !found.partitions().is_empty());
         if is_visible {

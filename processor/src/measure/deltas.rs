@@ -160,7 +160,8 @@ impl Deltas {
                 }
                 let Written { scores, checkout, response, service, app, quality } =
                     Written::from(&cell.counts);
-                pane = Pane { minute: Some(*minute), scores, checkout, response, service, app, quality, ..pane };
+                pane =
+                    Pane { minute: Some(*minute), scores, checkout, response, service, app, quality, ..pane };
                 let further_steps = split_off(pane.checkout.as_mut().map(|checkout| &mut checkout.steps));
                 let further_reasons = split_off(pane.checkout.as_mut().map(|checkout| &mut checkout.reasons));
                 emit(&series, &pane)?;

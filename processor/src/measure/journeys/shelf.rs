@@ -116,9 +116,8 @@ impl Shelf {
     }
 
     fn find_hashed(&self, key: &str, half: u32) -> Option<Place> {
-        let is_same = |(other, place): &(u32, Place)| {
-            *other == half && self.get(*place).key_bytes() == key.as_bytes()
-        };
+        let is_same =
+            |(other, place): &(u32, Place)| *other == half && self.get(*place).key_bytes() == key.as_bytes();
         self.by_key.find(spread(half), is_same).map(|(_, place)| *place)
     }
 
