@@ -101,7 +101,8 @@ mod tests {
         let text = "abcdefghijklmnopqrstuvwxyz";
         for length in 0..=text.len() {
             let one = &text[..length];
-            assert!(is_same(one, &one.to_owned()), "{one}");
+            let copy = String::from(one);
+            assert!(is_same(one, &copy), "{one}");
             assert!(!is_same(one, &format!("{one}x")), "{one}");
             for place in 0..length {
                 let other = format!("{}-{}", &one[..place], &one[place + 1..]);
