@@ -1,9 +1,9 @@
 //! What readers ask: every panel within 300 ms on thirty simulated days (`make bench-queries`), and every answer of `docs/cookbook.md` as it stands there.
 
-#[expect(dead_code, reason = "these tests need no sink")]
-mod harness;
 #[path = "queries/cookbook.rs"]
 mod cookbook;
+#[expect(dead_code, reason = "these tests need no sink")]
+mod harness;
 #[path = "queries/speed.rs"]
 mod speed;
 
