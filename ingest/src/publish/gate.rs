@@ -271,9 +271,15 @@ impl Gate {
 
     /// Gives the producer what is held of a family, as much as it takes.
     fn release(&self, producer: &BaseProducer<Deliveries>, family: Family) {
+        // Everything may have been reported while it still was being released; then nobody but this thread lets go what came meanwhile.
+        while self.release_once(producer, family) {}
+    }
+
+    /// Whether there is more to release at once.
+    fn release_once(&self, producer: &BaseProducer<Deliveries>, family: Family) -> bool {
         let mut lane = self.lane(family);
         if lane.is_releasing {
-            return;
+            return false;
         }
         let mut released = std::mem::take(&mut lane.held);
         lane.is_releasing = true;
@@ -295,6 +301,7 @@ impl Gate {
                 }
             }
         }
+        let has_room = released.is_empty();
         let mut lane = self.lane(family);
         lane.is_releasing = false;
         lane.in_flight -= released.len() + refused;
@@ -302,6 +309,7 @@ impl Gate {
         released.append(&mut lane.held);
         lane.held_bytes = released.iter().map(|held| held.bytes.len()).sum();
         lane.held = released;
+        has_room && lane.in_flight == 0 && !lane.held.is_empty()
     }
 }
 
