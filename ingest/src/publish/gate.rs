@@ -224,7 +224,7 @@ impl Gate {
     /// A body of many has ended: what is held goes, unless earlier messages are on their way.
     fn uncork(&self, producer: &BaseProducer<Deliveries>, family: Family) {
         let lane = self.lane(family);
-        if lane.in_flight == 0 && !lane.held.is_empty() {
+        if lane.waits_for_nothing() {
             drop(lane);
             self.release(producer, family);
         }
@@ -249,7 +249,7 @@ impl Gate {
         let Some(family) = lane else { return };
         let mut lane = self.lane(family);
         lane.in_flight -= 1;
-        if lane.in_flight == 0 && !lane.held.is_empty() {
+        if lane.waits_for_nothing() {
             drop(lane);
             // Whoever polls holds the producer: it is never dropped by its own thread.
             if let Some(producer) = self.producer.get().and_then(Weak::upgrade) {
@@ -309,7 +309,7 @@ impl Gate {
         released.append(&mut lane.held);
         lane.held_bytes = released.iter().map(|held| held.bytes.len()).sum();
         lane.held = released;
-        has_room && lane.in_flight == 0 && !lane.held.is_empty()
+        has_room && lane.waits_for_nothing()
     }
 }
 
@@ -321,6 +321,11 @@ impl Lane {
     /// Whether a message that is alone may go at once.
     fn is_open(&self) -> bool {
         self.in_flight == 0 && self.held.is_empty() && !self.is_releasing
+    }
+
+    /// Whether something is held although nothing is on its way.
+    fn waits_for_nothing(&self) -> bool {
+        self.in_flight == 0 && !self.held.is_empty()
     }
 
     fn hold(&mut self, held: Held) {
