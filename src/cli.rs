@@ -27,7 +27,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run everything on this machine: Apache Kafka, the embedded ClickHouse engine, ingest, processor, sink.
+    /// Run everything on this machine: Apache Kafka, the embedded ClickHouse engine, ingest, processor, sink, console.
     ///
     /// Kafka or ClickHouse configured elsewhere (kafka.brokers, clickhouse.url) are used instead of local ones.
     #[command(
@@ -43,6 +43,9 @@ pub(crate) enum Command {
     /// Write events, facts and windows to ClickHouse; any number of instances.
     #[command(after_help = "Example:\n  touchstream sink --config production.toml")]
     Sink,
+    /// Serve the live page for people: scores, checkout, response times, open regressions, live events. Reads ClickHouse and nothing else.
+    #[command(after_help = "Example:\n  touchstream console --config production.toml")]
+    Console,
     /// Run the embedded ClickHouse engine alone, behind ClickHouse's HTTP interface.
     #[command(after_help = "Example:\n  touchstream clickhouse --config local.toml")]
     Clickhouse,

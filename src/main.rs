@@ -43,6 +43,7 @@ async fn run(cli: Cli) -> Result<(), CommandError> {
         Command::Ingest => service::ingest(config).await,
         Command::Processor => service::processor(config).await,
         Command::Sink => service::sink(config).await,
+        Command::Console => service::console(config).await,
         Command::Clickhouse => service::clickhouse(config).await,
         Command::Setup(options) => setup::run(config, &options).await,
         Command::Simulate(options) => simulate::run(options).await,

@@ -51,6 +51,12 @@ pub(crate) async fn sink(config: Option<&Path>) -> Result<(), CommandError> {
     touchstream_sink::serve(&settings, shutdown).await.map_err(failed)
 }
 
+/// `touchstream console`.
+pub(crate) async fn console(config: Option<&Path>) -> Result<(), CommandError> {
+    let (settings, shutdown) = start(config)?;
+    touchstream_console::serve(&settings, shutdown).await.map_err(failed)
+}
+
 /// `touchstream clickhouse`.
 pub(crate) async fn clickhouse(config: Option<&Path>) -> Result<(), CommandError> {
     let (settings, shutdown) = start(config)?;

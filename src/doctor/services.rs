@@ -10,17 +10,23 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Whether each service is ready, and why not.
 pub(super) fn readiness(settings: &Settings) -> Vec<Finding> {
-    let Settings { ingest, processor, sink, .. } = settings;
-    [("ingest", &ingest.admin), ("processor", &processor.admin), ("sink", &sink.admin)]
-        .into_iter()
-        .map(|(name, admin)| readiness_of(check_of(name), name, admin))
-        .collect()
+    let Settings { ingest, processor, sink, console, .. } = settings;
+    [
+        ("ingest", &ingest.admin),
+        ("processor", &processor.admin),
+        ("sink", &sink.admin),
+        ("console", &console.admin),
+    ]
+    .into_iter()
+    .map(|(name, admin)| readiness_of(check_of(name), name, admin))
+    .collect()
 }
 
 fn check_of(name: &str) -> &'static str {
     match name {
         "ingest" => "service.ingest",
         "processor" => "service.processor",
+        "console" => "service.console",
         _ => "service.sink",
     }
 }

@@ -28,6 +28,8 @@ pub(super) struct Plan {
     overrides: Vec<(&'static str, String)>,
     is_kafka_local: bool,
     is_clickhouse_local: bool,
+    /// Somebody whom the console can read ClickHouse as is known.
+    has_console: bool,
     is_demo: bool,
 }
 
@@ -46,6 +48,10 @@ impl Plan {
             |key: &str| lines.iter().any(|line| line.key == key && line.origin == Origin::Default);
         let is_kafka_local = is_default("kafka.brokers");
         let is_clickhouse_local = is_default("clickhouse.url");
+
+        let is_reader_told = ["console.user", "console.password", "console.password_file"]
+            .into_iter()
+            .any(|key| !is_default(key));
 
         let mut overrides = vec![("TOUCHSTREAM__LOCAL__DATA_DIR", data_dir.display().to_string())];
         if is_kafka_local {
@@ -68,6 +74,10 @@ impl Plan {
                 format!("http://{}", settings.local.clickhouse_listen),
             ));
             overrides.push(("TOUCHSTREAM__CLICKHOUSE__PASSWORD_FILE", password.display().to_string()));
+            if !is_reader_told {
+                // The embedded engine's reader, whose password everybody knows.
+                overrides.push(("TOUCHSTREAM__CONSOLE__PASSWORD", "reader".to_owned()));
+            }
         }
         if is_default("ingest.pseudonym_secret") && is_default("ingest.pseudonym_secret_file") {
             let secret = secrets::file(&data_dir, "pseudonym-secret")?;
@@ -98,6 +108,7 @@ impl Plan {
             overrides,
             is_kafka_local,
             is_clickhouse_local,
+            has_console: is_clickhouse_local || is_reader_told,
             is_demo,
         })
     }
@@ -132,10 +143,10 @@ impl Plan {
         services.push(self.told(setup, &["setup"]).depends_on(stores.clone()));
         // On the stores as well, not only on setup: they are stopped after everybody who needs them for a clean end.
         let needed = || stores.iter().copied().chain(["setup"]);
-        let Settings { ingest, processor, sink, .. } = &self.settings;
-        for (name, admin) in
-            [("ingest", &ingest.admin), ("processor", &processor.admin), ("sink", &sink.admin)]
-        {
+        let Settings { ingest, processor, sink, console, .. } = &self.settings;
+        let always = [("ingest", &ingest.admin), ("processor", &processor.admin), ("sink", &sink.admin)];
+        let console = self.has_console.then_some(("console", &console.admin));
+        for (name, admin) in always.into_iter().chain(console) {
             services.push(self.service(name, &[name], admin).depends_on(needed()));
         }
         if self.is_demo {
@@ -203,7 +214,7 @@ impl Plan {
     /// Tells a person what is there and what to try first.
     #[expect(clippy::print_stdout, reason = "what a person came for")]
     pub(super) fn greet(&self) {
-        let Settings { ingest, clickhouse, local, .. } = &self.settings;
+        let Settings { ingest, console, clickhouse, local, .. } = &self.settings;
         let database = &clickhouse.database;
         let clickhouse_url = if self.is_clickhouse_local {
             format!("http://{}", local.clickhouse_listen)
@@ -227,6 +238,13 @@ impl Plan {
                 "  web pages    <script async src=\"http://{}/touchstream.js\" data-key=\"{key}\"></script>   (pages of localhost; \
                  docs/browser.md)",
                 ingest.listen
+            );
+        }
+        if self.has_console {
+            println!("  console      http://{}", console.listen);
+        } else {
+            println!(
+                "  console      not started: set console.user and console.password_file to a reader of this ClickHouse"
             );
         }
         println!("  ClickHouse   {clickhouse_url}   (database {database}; user {user}, password {password})");

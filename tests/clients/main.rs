@@ -10,6 +10,7 @@ mod endure;
 mod golang;
 mod hostile;
 mod ingest_server;
+#[path = "../harness/install.rs"]
 mod install;
 mod jdbc;
 mod node;

@@ -30,6 +30,7 @@ pub(crate) struct Machine {
     _kafka: RunningKafka,
     ingest: String,
     clickhouse: String,
+    console: String,
     _directory: TempDir,
     _turn: MutexGuard<'static, ()>,
 }
@@ -39,8 +40,17 @@ impl Machine {
     pub(crate) fn start() -> Machine {
         let turn = turn();
         let directory = tempfile::tempdir().expect("a directory can be made");
-        let [kafka_port, ingest, clickhouse, ingest_admin, processor_admin, sink_admin, clickhouse_admin] =
-            free_ports();
+        let [
+            kafka_port,
+            ingest,
+            clickhouse,
+            console,
+            ingest_admin,
+            processor_admin,
+            sink_admin,
+            console_admin,
+            clickhouse_admin,
+        ] = free_ports();
         let address = |port: u16| format!("127.0.0.1:{port}");
         let settings = format!(
             "[kafka]\nbrokers = \"{kafka}\"\n\
@@ -49,6 +59,7 @@ impl Machine {
              pseudonym_secret = \"a secret of thirty-two characters\"\n\
              [processor]\nadmin = \"{processor_admin}\"\n\
              [sink]\nadmin = \"{sink_admin}\"\n\
+             [console]\nlisten = \"{console}\"\nadmin = \"{console_admin}\"\npassword = \"reader\"\n\
              [local]\nkafka_port = {kafka_port}\nclickhouse_listen = \"{clickhouse}\"\nclickhouse_admin = \"{clickhouse_admin}\"\n\
              data_dir = \"{data}\"\n",
             kafka = address(kafka_port),
@@ -57,6 +68,8 @@ impl Machine {
             ingest_admin = address(ingest_admin),
             processor_admin = address(processor_admin),
             sink_admin = address(sink_admin),
+            console = address(console),
+            console_admin = address(console_admin),
             clickhouse_admin = address(clickhouse_admin),
             data = directory.path().join("data").display(),
         );
@@ -71,6 +84,7 @@ impl Machine {
             ("ingest", ingest_admin),
             ("processor", processor_admin),
             ("sink", sink_admin),
+            ("console", console_admin),
         ];
         let services = admins.map(|(name, admin)| Service::new(name, directory.path(), &address(admin)));
         let mut machine = Machine {
@@ -78,6 +92,7 @@ impl Machine {
             _kafka: kafka,
             ingest: format!("http://{}", address(ingest)),
             clickhouse: format!("http://{}", address(clickhouse)),
+            console: format!("http://{}", address(console)),
             _directory: directory,
             _turn: turn,
         };
@@ -90,10 +105,10 @@ impl Machine {
         self._kafka.wait_ready(Duration::from_secs(60)).expect("Kafka becomes ready");
         self.service("clickhouse").wait_ready();
         set_up(self._directory.path());
-        for name in ["ingest", "processor", "sink"] {
+        for name in ["ingest", "processor", "sink", "console"] {
             self.service(name).start();
         }
-        for name in ["ingest", "processor", "sink"] {
+        for name in ["ingest", "processor", "sink", "console"] {
             self.service(name).wait_ready();
         }
     }
@@ -126,7 +141,7 @@ impl Machine {
 
     /// Ends all services as an operator would.
     pub(crate) fn stop(mut self) {
-        for name in ["ingest", "processor", "sink", "clickhouse"] {
+        for name in ["ingest", "processor", "sink", "console", "clickhouse"] {
             self.service(name).stop();
         }
     }
@@ -144,6 +159,11 @@ impl Machine {
     /// Address of ingest.
     pub(crate) fn ingest(&self) -> &str {
         &self.ingest
+    }
+
+    /// Address of the console.
+    pub(crate) fn console(&self) -> &str {
+        &self.console
     }
 
     /// The way to ClickHouse for the writer, who has no limits.

@@ -86,6 +86,11 @@ impl Service {
         process.pid()
     }
 
+    /// The process's id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.as_ref().expect("it was started").pid()
+    }
+
     /// `kill -9`, and waits until it is gone.
     pub(crate) fn kill(&mut self) {
         if let Some(process) = self.process.take() {

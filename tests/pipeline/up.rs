@@ -21,19 +21,30 @@ pub(super) const FIRST_READY_WITHIN: Duration = Duration::from_secs(120);
 /// `touchstream up` in a directory of its own; killed when dropped, and with it all that it started.
 pub(super) struct Up {
     directory: PathBuf,
-    ports: [u16; 8],
+    ports: [u16; 10],
     child: Option<Child>,
 }
 
 impl Up {
     pub(super) fn new(directory: &Path) -> Up {
         let ports = free_ports();
-        let [kafka, ingest, clickhouse, admin, ingest_admin, processor_admin, sink_admin, clickhouse_admin] =
-            ports;
+        let [
+            kafka,
+            ingest,
+            clickhouse,
+            admin,
+            ingest_admin,
+            processor_admin,
+            sink_admin,
+            clickhouse_admin,
+            console,
+            console_admin,
+        ] = ports;
         let settings = format!(
             "[ingest]\nlisten = \"127.0.0.1:{ingest}\"\nadmin = \"127.0.0.1:{ingest_admin}\"\n\
              [processor]\nadmin = \"127.0.0.1:{processor_admin}\"\n\
              [sink]\nadmin = \"127.0.0.1:{sink_admin}\"\n\
+             [console]\nlisten = \"127.0.0.1:{console}\"\nadmin = \"127.0.0.1:{console_admin}\"\n\
              [local]\nkafka_port = {kafka}\nclickhouse_listen = \"127.0.0.1:{clickhouse}\"\n\
              clickhouse_admin = \"127.0.0.1:{clickhouse_admin}\"\nadmin = \"127.0.0.1:{admin}\"\n"
         );

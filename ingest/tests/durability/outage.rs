@@ -239,7 +239,11 @@ fn an_event_that_kafka_refuses_holds_nobody_up_and_is_kept_or_told() {
     assert_eq!(reply.status, 422, "{reply:?}");
     let rejected = "touchstream_ingest_rejected_total{code=\"refused_by_kafka\"}";
     assert_eq!(ingest.metric(rejected), Some(2.0));
-    assert_eq!(ingest.metric("touchstream_ingest_spool_takeovers_total"), takeovers, "not by way of the spool");
+    assert_eq!(
+        ingest.metric("touchstream_ingest_spool_takeovers_total"),
+        takeovers,
+        "not by way of the spool"
+    );
 
     // The next process knows of what is kept; and nothing else was lost.
     ingest.stop();

@@ -34,6 +34,7 @@ section! {
         log: LogSettings,
         ingest: IngestSettings,
         processor: ProcessorSettings,
+        console: ConsoleSettings,
         sink: SinkSettings,
         local: LocalSettings,
         metrics: MetricSettings,
@@ -158,6 +159,21 @@ section! {
         max_names: usize,
         max_values: usize,
         max_series: usize,
+    }
+}
+
+section! {
+    /// Console.
+    ConsoleSettings {
+        listen: String,
+        admin: String,
+        hosts: Vec<String>,
+        tenants: Vec<String>,
+        user: String,
+        password: Secret,
+        password_file: String,
+        max_viewers: usize,
+        max_selections: usize,
     }
 }
 
