@@ -40,7 +40,11 @@ pub(crate) fn consumer(
         let action = format!("{action} as {group}");
         |source| SinkError::Kafka { action, source }
     };
-    let follow = Follow::new(group.clone(), rebuild, parts.metrics.clone());
+    // Not a member of the group: it reads one record and goes.
+    let mut check = config.clone();
+    check.remove("group.instance.id");
+    check.set("statistics.interval.ms", "0").set("enable.partition.eof", "false");
+    let follow = Follow::new(group.clone(), rebuild, check, parts.metrics.clone());
     let consumer: BaseConsumer<Follow> =
         config.create_with_context(follow).map_err(error("make a consumer"))?;
     let names: Vec<&str> = topics.iter().map(String::as_str).collect();

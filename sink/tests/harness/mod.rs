@@ -2,6 +2,8 @@
 //!
 //! A role (engine or sink) is this test binary itself, started again with the name of the role test and a variable.
 
+pub(crate) mod proxy;
+
 use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -38,6 +40,11 @@ impl Process {
     pub(crate) fn kill(mut self) {
         self.0.kill().expect("a child can be killed");
         self.0.wait().expect("a killed child ends");
+    }
+
+    /// Whether it still runs.
+    pub(crate) fn is_running(&mut self) -> bool {
+        matches!(self.0.try_wait(), Ok(None))
     }
 }
 
@@ -90,6 +97,24 @@ impl Machine {
         Process(self.role("sink"))
     }
 
+    /// What the next sinks read instead of the settings: `change` makes it of their text.
+    pub(crate) fn change_sinks(&self, change: impl Fn(&str) -> String) {
+        let text = std::fs::read_to_string(self.directory.path().join("touchstream.toml"));
+        let changed = change(&text.expect("it was written"));
+        std::fs::write(self.directory.path().join("sink.toml"), changed).expect("it can be written");
+    }
+
+    /// Port of the engine.
+    pub(crate) fn engine_port(&self) -> u16 {
+        let port = self.settings.clickhouse.url.rsplit(':').next().and_then(|port| port.parse().ok());
+        port.expect("the URL ends with a port")
+    }
+
+    /// What the last sink logged.
+    pub(crate) fn sink_log(&self) -> String {
+        std::fs::read_to_string(self.log(&format!("sink-{}", self.sinks))).unwrap_or_default()
+    }
+
     /// All that the sinks logged.
     pub(crate) fn sink_logs(&self) -> String {
         (0..=self.sinks)
@@ -101,13 +126,21 @@ impl Machine {
         self.directory.path().join(format!("{name}.log"))
     }
 
+    fn config_of(&self, role: &str) -> PathBuf {
+        let changed = self.directory.path().join("sink.toml");
+        if role == "sink" && changed.exists() {
+            return changed;
+        }
+        self.directory.path().join("touchstream.toml")
+    }
+
     fn role(&self, role: &str) -> Child {
         let name = if role == "sink" { format!("sink-{}", self.sinks) } else { role.to_owned() };
         let log = File::create(self.log(&name)).expect("the test's directory can be written");
         Command::new(std::env::current_exe().expect("this test has a path"))
             .args(["--ignored", "--exact", "role", "--nocapture"])
             .env(ROLE, role)
-            .env(CONFIG, self.directory.path().join("touchstream.toml"))
+            .env(CONFIG, self.config_of(role))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
