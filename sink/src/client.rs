@@ -98,9 +98,8 @@ pub(crate) enum Class {
 const REFUSED: &[u32] = &[6, 27, 38, 41, 53, 69, 70, 72, 117, 131, 321, 349, 395, 407, 469, 691];
 
 /// Errors that no repetition cures: the statement, the table or the user is wrong.
-const PERMANENT: &[u32] = &[
-    10, 16, 20, 26, 36, 43, 44, 46, 47, 50, 57, 60, 62, 73, 80, 81, 115, 192, 193, 194, 497, 516,
-];
+const PERMANENT: &[u32] =
+    &[10, 16, 20, 26, 36, 43, 44, 46, 47, 50, 57, 60, 62, 73, 80, 81, 115, 192, 193, 194, 497, 516];
 
 /// Sorts an error.
 pub(crate) fn classify(error: &clickhouse::error::Error) -> Class {

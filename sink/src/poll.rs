@@ -32,7 +32,8 @@ pub(crate) fn consumer(
     let group = format!("{}-{part}", settings.sink.group);
     let client_id = format!("touchstream-sink-{part}-{}", kafka::unique_id());
     let mut config = kafka::consumer(&settings.kafka, &client_id, &group)?;
-    config.set("statistics.interval.ms", "2000");
+    // What librdkafka has fetched is beside the memory that records may take here.
+    config.set("statistics.interval.ms", "2000").set("queued.max.messages.kbytes", "12288");
     if !settings.sink.instance_id.is_empty() {
         config.set("group.instance.id", &settings.sink.instance_id);
     }

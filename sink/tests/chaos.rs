@@ -3,11 +3,13 @@
 
 #[expect(dead_code, reason = "other tests use the rest")]
 mod harness;
+#[path = "harness/proxy.rs"]
+mod proxy;
 
 use std::time::{Duration, Instant};
 
-use harness::proxy::Proxy;
 use harness::{Machine, Process, wait_for};
+use proxy::Proxy;
 use rand::{Rng as _, SeedableRng as _};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
 use touchstream_runtime::kafka;
@@ -63,7 +65,7 @@ async fn run(scale: Scale) {
     touchstream_sink::migrate(&machine.settings, false).await.expect("migrations apply");
     let proxy = Proxy::start(machine.engine_port()).await;
     let (old, new) = (format!(":{}\"", machine.engine_port()), format!(":{}\"", proxy.port));
-    proxy.swallow(100);
+    proxy.swallow(300);
     let settings = machine.settings.clone();
     let producing = tokio::task::spawn_blocking(move || produce(&settings, scale.events, seed));
 
@@ -74,7 +76,8 @@ async fn run(scale: Scale) {
         for (number, sink) in sinks.iter_mut().enumerate() {
             if sink.is_none() {
                 let name = ["one", "two"][number];
-                machine.change_sinks(|text| text.replace(&old, &new).replace("\"one\"", &format!("\"{name}\"")));
+                machine
+                    .change_sinks(|text| text.replace(&old, &new).replace("\"one\"", &format!("\"{name}\"")));
                 *sink = Some(machine.start_sink());
             }
         }
@@ -99,7 +102,9 @@ async fn run(scale: Scale) {
     let copies = producing.await.expect("all events were sent");
     for (number, sink) in sinks.iter_mut().enumerate() {
         if sink.is_none() {
-            machine.change_sinks(|text| text.replace(&old, &new).replace("\"one\"", ["\"one\"", "\"two\""][number]));
+            machine.change_sinks(|text| {
+                text.replace(&old, &new).replace("\"one\"", ["\"one\"", "\"two\""][number])
+            });
             *sink = Some(machine.start_sink());
         }
     }
@@ -108,17 +113,23 @@ async fn run(scale: Scale) {
     })
     .await;
     let of_series = "SELECT count() FROM cx.nps WHERE window = '5m' AND n = 1000";
-    wait_for("every series", Duration::from_secs(120), async || machine.number(of_series).await == Some(SERIES as u64)).await;
+    wait_for("every series", Duration::from_secs(120), async || {
+        machine.number(of_series).await == Some(SERIES as u64)
+    })
+    .await;
     let rows = machine
         .ask("SELECT count(), uniqExact(id), uniqExact(_topic, _partition, _offset) FROM cx.events_feedback")
         .await
         .expect("an answer");
     let events = scale.events;
     assert_eq!(rows, format!("{events}\t{events}\t{events}\n"), "seed {seed}");
-    let series = machine.ask("SELECT count(), uniqExact(touchpoint), min(n), max(n) FROM cx.nps WHERE window = '5m'").await;
+    let series = machine
+        .ask("SELECT count(), uniqExact(touchpoint), min(n), max(n) FROM cx.nps WHERE window = '5m'")
+        .await;
     assert_eq!(series.as_deref(), Some(format!("{SERIES}\t{SERIES}\t1000\t1000\n").as_str()), "seed {seed}");
     let logs = machine.sink_logs();
-    let replays = logs.lines().filter(|line| line.contains("replays=") && !line.contains("replays=0")).count();
+    let replays =
+        logs.lines().filter(|line| line.contains("replays=") && !line.contains("replays=0")).count();
     eprintln!(
         "{events} events and {copies} copies in {:?}: {} kills of sinks, {engine_kills} of ClickHouse, away for {:?}, {} answers swallowed, \
          {replays} assignments with replays",
@@ -141,7 +152,7 @@ fn produce(settings: &Settings, events: usize, seed: u64) -> usize {
     let mut encoder = Encoder::new(&avro::FEEDBACK_EVENT, Framing::SingleObject);
     let mut windows = Encoder::new(&avro::WINDOW, Framing::SingleObject);
     let (mut copies, mut last) = (0, Vec::new());
-    let mut send = |topic: &str, key: &str, payload: &[u8]| {
+    let send = |topic: &str, key: &str, payload: &[u8]| {
         let mut record = BaseRecord::to(topic).key(key).payload(payload);
         while let Err((_, unsent)) = producer.send(record) {
             record = unsent;

@@ -69,7 +69,10 @@ impl Sender {
 }
 
 async fn ddl(machine: &Machine, statement: &str) {
-    assert!(machine.ask(&format!("ALTER TABLE cx.events_feedback {statement}")).await.is_some(), "{statement}");
+    assert!(
+        machine.ask(&format!("ALTER TABLE cx.events_feedback {statement}")).await.is_some(),
+        "{statement}"
+    );
 }
 
 async fn rows(machine: &Machine, expected: usize, when: &str) {
@@ -128,7 +131,8 @@ async fn trouble_is_named_loses_nothing_and_passes_when_it_is_mended() {
     assert!(sink.is_running(), "seed {seed}: nothing of this ends the sink:\n{}", machine.sink_log());
 
     let found = rejected(&machine);
-    let because = |reason: &str| found.iter().filter(|place| place.last().is_some_and(|last| last == reason)).count();
+    let because =
+        |reason: &str| found.iter().filter(|place| place.last().is_some_and(|last| last == reason)).count();
     assert_eq!(because("refused_by_clickhouse"), bad, "{found:?}");
     assert_eq!(found.len(), bad + damaged, "seed {seed}: every record is a row or filed");
 }
@@ -144,7 +148,7 @@ async fn wrong_settings(machine: &mut Machine) {
     ends(sink, machine, &["uthentication"]).await;
     machine.change_sinks(|text| text.replace("[clickhouse]\n", "[clickhouse]\ndatabase = \"nowhere\"\n"));
     let sink = machine.start_sink();
-    ends(sink, machine, &["nowhere.events_", "touchstream setup"]).await;
+    ends(sink, machine, &["nowhere.events_"]).await;
 }
 
 async fn altered_tables(machine: &Machine, sender: &mut Sender) {
@@ -158,13 +162,15 @@ async fn altered_tables(machine: &Machine, sender: &mut Sender) {
     ddl(machine, "MODIFY COLUMN score Nullable(Int32) AFTER tenant").await;
     sender.good();
     rows(machine, sender.sent, "an event in a table with an added and a moved column").await;
-    let wrong = machine.number("SELECT countIf(score != 9 OR isNotNull(added)) FROM cx.events_feedback").await;
+    let wrong =
+        machine.number("SELECT countIf(score != 9 OR isNotNull(added)) FROM cx.events_feedback").await;
     assert_eq!(wrong, Some(0), "nothing shifts");
 
     ddl(machine, "DROP COLUMN locale").await;
     ddl(machine, "ADD COLUMN locale Nullable(Int64)").await;
     sender.good();
-    said(machine, &["waiting until this is mended", "column locale is Nullable(Int64), expected String"]).await;
+    said(machine, &["waiting until this is mended", "column locale is Nullable(Int64), expected String"])
+        .await;
     ddl(machine, "DROP COLUMN locale").await;
     ddl(machine, "ADD COLUMN locale LowCardinality(Nullable(String))").await;
     rows(machine, sender.sent, "what waited for the type").await;

@@ -46,11 +46,11 @@ const TURN: (Duration, Duration) = (Duration::from_millis(3), Duration::from_mil
 /// Records taken in before the rest is looked after.
 const PUMP: usize = 2_000;
 /// Ranges that are being stored at a time.
-const STORING: usize = 4;
+const STORING: usize = 3;
 /// How long too much may be held before partitions are paused: what librdkafka has fetched of a paused partition is fetched again.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// A full range is this part of the memory that records may take.
-const RANGES: usize = 12;
+const RANGES: usize = 8;
 
 /// What the background gives back.
 enum Job {
@@ -173,7 +173,8 @@ impl RawSink {
         let (held, at_work) = (self.state.held(), self.state.at_work());
         let gauge = self.parts.metrics.held_bytes.with_label_values(&["raw"]);
         gauge.set(i64::try_from(held + at_work).unwrap_or(i64::MAX));
-        let is_short = held > self.memory() / 2 && self.full_since.is_none_or(|since| since.elapsed() < PATIENCE);
+        let is_short =
+            held > self.memory() / 2 && self.full_since.is_none_or(|since| since.elapsed() < PATIENCE);
         let unfinished = self.state.unfinished_replays();
         if is_short && unfinished.is_empty() {
             return Ok(());
@@ -289,7 +290,9 @@ impl RawSink {
                 (Some(work), None) => (work.sealed.intent.max + 1, work.sealed.done_mark()),
                 (Some(work), Some(ready)) => (work.sealed.intent.max + 1, ready.sealed.intent_mark()),
                 // The intent of a replay stands in Kafka since an earlier life.
-                (None, Some(ready)) if !ready.sealed.is_replay => (partition.committed, ready.sealed.intent_mark()),
+                (None, Some(ready)) if !ready.sealed.is_replay => {
+                    (partition.committed, ready.sealed.intent_mark())
+                }
                 _ => continue,
             };
             marks.push((index, mark.0, mark.1));

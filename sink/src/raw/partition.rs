@@ -210,7 +210,8 @@ impl Partition {
         if ready == 0 || self.preparer.is_none() || !matches!(self.next, Next::Nothing) {
             return false;
         }
-        let is_old = || self.waiting_since.is_some_and(|since| now - since >= rules.age) && now >= self.earliest;
+        let is_old =
+            || self.waiting_since.is_some_and(|since| now - since >= rules.age) && now >= self.earliest;
         let is_full = ready >= rules.rows || self.records.held() >= rules.bytes;
         is_full || rules.is_draining || self.replay.is_some() || is_old()
     }
@@ -312,7 +313,10 @@ mod tests {
         }
         assert!(busy.is_due(rules, Instant::now()));
         let (_, preparer) = busy.seal(2).expect("two records");
-        assert!(!busy.is_due(rules, Instant::now()), "its ids are known only when the first range is through");
+        assert!(
+            !busy.is_due(rules, Instant::now()),
+            "its ids are known only when the first range is through"
+        );
         assert!(busy.at_work() > 0 && !busy.is_idle());
         busy.give_back(preparer);
         busy.next = Next::Nothing;

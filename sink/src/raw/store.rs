@@ -6,9 +6,9 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrow_array::UInt32Array;
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::Int64Type;
-use arrow_array::UInt32Array;
 use arrow_select::take::take_record_batch;
 
 use crate::check_table::{self, TableError};

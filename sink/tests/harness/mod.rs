@@ -2,8 +2,6 @@
 //!
 //! A role (engine or sink) is this test binary itself, started again with the name of the role test and a variable.
 
-pub(crate) mod proxy;
-
 use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};

@@ -21,7 +21,10 @@ const ASK_EVERY: Duration = Duration::from_millis(20);
 
 /// What a probe must reach, and how a reader sees it there.
 const PLACES: [(&str, &str); 3] = [
-    ("events_feedback", "SELECT touchpoint FROM cx.events_feedback WHERE tenant = 'probe' AND received_at > now64(3) - 20"),
+    (
+        "events_feedback",
+        "SELECT touchpoint FROM cx.events_feedback WHERE tenant = 'probe' AND received_at > now64(3) - 20",
+    ),
     (
         "nps",
         "SELECT DISTINCT touchpoint FROM cx.nps WHERE tenant = 'probe' AND window = '5m' AND channel = 'all' AND device = 'all' \
@@ -135,10 +138,20 @@ fn load(machine: &Machine, sender: u64, is_over: &AtomicBool) {
                 if journey % 2 == 0 { "mobile" } else { "desktop" },
             );
             let event = match number % 4 {
-                0 => format!(r#""type":"checkout.step",{context},"data":{{"checkout_id":"k-{sender}-{journey}","step":"payment","action":"completed"}}"#),
-                1 => format!(r#""type":"chat.message",{context},"data":{{"conversation_id":"v-{sender}-{journey}","sender":"customer","message_id":"m-{id}"}}"#),
-                2 => format!(r#""type":"feedback.answered",{context},"data":{{"survey_id":"nps","submission_id":"f-{id}","metric":"nps","score":{}}}"#, number % 11),
-                _ => format!(r#""type":"app.response",{context},"data":{{"name":"search","duration_ms":{},"status":200}}"#, 20 + number % 900),
+                0 => format!(
+                    r#""type":"checkout.step",{context},"data":{{"checkout_id":"k-{sender}-{journey}","step":"payment","action":"completed"}}"#
+                ),
+                1 => format!(
+                    r#""type":"chat.message",{context},"data":{{"conversation_id":"v-{sender}-{journey}","sender":"customer","message_id":"m-{id}"}}"#
+                ),
+                2 => format!(
+                    r#""type":"feedback.answered",{context},"data":{{"survey_id":"nps","submission_id":"f-{id}","metric":"nps","score":{}}}"#,
+                    number % 11
+                ),
+                _ => format!(
+                    r#""type":"app.response",{context},"data":{{"name":"search","duration_ms":{},"status":200}}"#,
+                    20 + number % 900
+                ),
             };
             write!(body, r#"{separator}{{"id":"{id}",{event}}}"#).expect("text grows");
         }

@@ -176,7 +176,8 @@ impl Machine {
             .header("x-clickhouse-key", "writer");
         let mut answer = request.send(body).map_err(|error| error.to_string())?;
         let limit = 1 << 30;
-        let bytes = answer.body_mut().with_config().limit(limit).read_to_vec().map_err(|error| error.to_string())?;
+        let bytes =
+            answer.body_mut().with_config().limit(limit).read_to_vec().map_err(|error| error.to_string())?;
         match answer.status().as_u16() {
             200 => Ok(bytes),
             status => Err(format!("HTTP {status}: {}", String::from_utf8_lossy(&bytes))),
@@ -185,7 +186,8 @@ impl Machine {
 
     /// Rows in the tables of raw events.
     pub(crate) fn rows(&self) -> u64 {
-        let sql = "SELECT sum(total_rows) FROM system.tables WHERE database = 'cx' AND name LIKE 'events\\_%'";
+        let sql =
+            "SELECT sum(total_rows) FROM system.tables WHERE database = 'cx' AND name LIKE 'events\\_%'";
         self.ask(sql).parse().unwrap_or(0)
     }
 }

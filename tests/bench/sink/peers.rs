@@ -152,7 +152,8 @@ fn make_queues(machine: &mut Machine, rounds: usize) {
             columns(machine, family).iter().map(|(name, kind)| format!("`{name}` {kind}")).collect();
         for round in 0..rounds {
             let name = family.name();
-            machine.ask(&format!("CREATE TABLE cx.queue_{name}_{round} ({}) ENGINE = Memory", list.join(", ")));
+            machine
+                .ask(&format!("CREATE TABLE cx.queue_{name}_{round} ({}) ENGINE = Memory", list.join(", ")));
         }
     }
     machine.stop_engine();
@@ -175,7 +176,8 @@ fn make_queues(machine: &mut Machine, rounds: usize) {
 fn kafka_tables(machine: &Machine, round: usize) -> f64 {
     for family in Family::ALL {
         let name = family.name();
-        let list: Vec<String> = columns(machine, family).into_iter().map(|(name, _)| format!("`{name}`")).collect();
+        let list: Vec<String> =
+            columns(machine, family).into_iter().map(|(name, _)| format!("`{name}`")).collect();
         machine.ask(&format!(
             "CREATE MATERIALIZED VIEW cx.feed_{name}_{round} TO cx.events_{name} AS SELECT {}, _topic, \
              toInt32(queue._partition) AS _partition, toInt64(queue._offset) AS _offset FROM cx.queue_{name}_{round} AS queue",
