@@ -6,7 +6,7 @@ CARGO ?= cargo
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help tools up test format-check fmt lint dependencies tests build pin-parts browser-files schedules chaos-ingest chaos-processor chaos-sink hostile bench-accept bench-ingest bench-processor bench-sink fuzz
+.PHONY: help tools up test format-check fmt lint dependencies tests build pin-parts browser-files schedules chaos-ingest chaos-processor chaos-sink hostile bench-accept bench-ingest bench-processor bench-queries bench-sink fuzz
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,9 +69,12 @@ bench-ingest: build ## How fast ingest is, beside a bare handler, in 5 minutes: 
 	@command -v wrk >/dev/null || apt-get install -y -q --no-install-recommends wrk
 	BENCH_PAGE=$(CURDIR)/docs/results/2026-11-22-ingest-speed.md $(CARGO) bench --locked --bench ingest
 
-bench-sink: build ## The sink beside ClickHouse's own Kafka tables and rows already encoded, memory, freshness: docs/results/2026-11-22-sink-speed.md
-	BENCH_BINARY=$(abspath $(or $(CARGO_TARGET_DIR),target))/release/touchstream BENCH_PAGE=$(CURDIR)/docs/results/2026-11-22-sink-speed.md \
+bench-sink: build ## The sink beside ClickHouse's own Kafka tables and rows already encoded, memory, freshness: docs/results/2026-11-23-sink.md
+	BENCH_BINARY=$(abspath $(or $(CARGO_TARGET_DIR),target))/release/touchstream BENCH_PAGE=$(CURDIR)/docs/results/2026-11-23-sink.md \
 		$(CARGO) bench --locked -p touchstream-sink --bench sink
+
+bench-queries: ## How fast dashboards' questions are answered on thirty days: docs/results/2026-11-22-query-speed.md
+	BENCH_PAGE=$(CURDIR)/docs/results/2026-11-22-query-speed.md $(CARGO) test --release --locked -p touchstream-sink --test queries -- --ignored --nocapture --exact speed::every_panel_is_fast
 
 bench-accept: ## What an event costs ingest between its bytes and Kafka's queue, in microseconds
 	$(CARGO) test --release --locked -p touchstream-ingest --lib -- --ignored --nocapture --exact accept::cost::microseconds_an_event

@@ -33,7 +33,16 @@ pub(crate) async fn processor(config: Option<&Path>) -> Result<(), CommandError>
     let (settings, shutdown) = start(config)?;
     let file = &settings.processor.touchpoints_file;
     let touchpoints = Touchpoints::load(file).map_err(|error| CommandError::Usage(error.into()))?;
+    keep_to_small_pages();
     touchstream_processor::serve(&settings, touchpoints, shutdown).await.map_err(failed)
+}
+
+/// What the processor holds grows piece by piece; huge pages would be cleared and counted as resident two megabytes at a time, which
+/// costs more than the look-ups that they save (`docs/results/2026-11-22-processor-speed.md`).
+fn keep_to_small_pages() {
+    if let Err(error) = nix::sys::prctl::set_thp_disable(true) {
+        tracing::debug!(%error, "failed to do without huge pages");
+    }
 }
 
 /// `touchstream sink`.

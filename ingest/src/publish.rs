@@ -1,13 +1,15 @@
 //! Records → Kafka, and the receipt that tells when all in-sync replicas have them.
 //!
-//! Encode → **publish** → respond. One receipt a request: a counter of open deliveries and a flag per event, no future per message.
+//! Encode → **publish** → respond. One [`Receipt`] a request.
 //! Promise: an event counts as durable only by its own delivery report, or by the sync of the [`crate::spool`]; whatever is uncertain
 //! when the deadline passes is reported for retry.
 
 mod gate;
+mod receipt;
 mod refused;
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
@@ -15,96 +17,15 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message};
 use rdkafka::producer::{Producer, ProducerContext, PurgeConfig};
 use rdkafka::{ClientConfig, ClientContext};
-use tokio::sync::Notify;
 use touchstream_runtime::kafka::Reasons;
 use touchstream_schemas::event::Family;
 use touchstream_schemas::time::EventTime;
 use touchstream_schemas::topics::Topics;
 
 use self::gate::{Carried, Gate, Sending};
+pub(crate) use self::receipt::Receipt;
 pub(crate) use self::refused::{Refused, SmallestRefused};
 use crate::spool::{Fate, Group, Record, Report, Shared};
-
-/// States of an event: not durable yet or at all, durable, and one that Kafka never takes.
-const OPEN: u8 = 0;
-const DURABLE: u8 = 1;
-const REFUSED: u8 = 2;
-
-/// Fate of the events of one request.
-#[derive(Debug)]
-pub(crate) struct Receipt {
-    /// Rises from request to request.
-    number: u64,
-    /// One state an entry of the body.
-    states: Box<[AtomicU8]>,
-    /// Open deliveries, and one for the sender as long as it sends.
-    open: AtomicUsize,
-    done: Notify,
-}
-
-impl Receipt {
-    /// A receipt for a body of this many entries, held open until [`Receipt::close`].
-    pub(crate) fn new(entries: usize) -> Arc<Receipt> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        Arc::new(Receipt {
-            number: NEXT.fetch_add(1, Ordering::Relaxed),
-            states: (0..entries).map(|_| AtomicU8::new(OPEN)).collect(),
-            open: AtomicUsize::new(1),
-            done: Notify::new(),
-        })
-    }
-
-    /// Order among requests.
-    pub(crate) fn number(&self) -> u64 {
-        self.number
-    }
-
-    /// So many events more will be settled.
-    pub(crate) fn expect(&self, events: usize) {
-        self.open.fetch_add(events, Ordering::AcqRel);
-    }
-
-    /// Everything was sent: from now on the last event that is settled completes the receipt.
-    pub(crate) fn close(&self) {
-        self.one_less();
-    }
-
-    /// An event that was expected is durable, or will not be.
-    pub(crate) fn settle(&self, entry: usize, is_durable: bool) {
-        if is_durable {
-            self.states[entry].store(DURABLE, Ordering::Release);
-        }
-        self.one_less();
-    }
-
-    /// Kafka will never take this event, which was expected.
-    pub(crate) fn refuse(&self, entry: usize) {
-        self.states[entry].store(REFUSED, Ordering::Release);
-        self.one_less();
-    }
-
-    fn one_less(&self) {
-        if self.open.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.done.notify_one();
-        }
-    }
-
-    /// Waits until every event was settled, at most until the deadline; whether it was. One task may wait, again after a deadline.
-    pub(crate) async fn wait(&self, deadline: tokio::time::Instant) -> bool {
-        // Passing the deadline is no error here: what is not durable by then is asked for by the caller.
-        tokio::time::timeout_at(deadline, self.done.notified()).await.is_ok()
-    }
-
-    /// Whether the entry's event is durable.
-    pub(crate) fn is_durable(&self, entry: usize) -> bool {
-        self.states[entry].load(Ordering::Acquire) == DURABLE
-    }
-
-    /// Whether Kafka refuses the entry's event for itself: sending it again is in vain.
-    pub(crate) fn is_refused(&self, entry: usize) -> bool {
-        self.states[entry].load(Ordering::Acquire) == REFUSED
-    }
-}
 
 /// What a message on its way belongs to.
 #[derive(Debug)]
@@ -118,12 +39,9 @@ pub(crate) enum Ticket {
 }
 
 impl Ticket {
-    /// The request that the message came with.
-    fn request(&self) -> Option<u64> {
-        match self {
-            Ticket::Event { receipt, .. } => Some(receipt.number()),
-            Ticket::Spooled { .. } | Ticket::Quality { .. } => None,
-        }
+    /// Whether the message came with others in one body.
+    fn is_of_many(&self) -> bool {
+        matches!(self, Ticket::Event { receipt, .. } if receipt.is_of_many())
     }
 }
 
@@ -273,9 +191,21 @@ pub(crate) enum NotQueued {
     Ever(Refused),
 }
 
-/// Sends events; while it is held, the producer stays and nothing is diverted.
+/// Sends events; while it is held, the producer stays and nothing is diverted. Its end is the end of a body.
 pub(crate) struct DirectSender<'p> {
     producer: RwLockReadGuard<'p, Arc<Sending>>,
+    /// Families of which events of a body of many were sent.
+    corked: Cell<[bool; 4]>,
+}
+
+impl Drop for DirectSender<'_> {
+    fn drop(&mut self) {
+        for family in Family::ALL {
+            if self.corked.get()[family as usize] {
+                self.producer.uncork(family);
+            }
+        }
+    }
 }
 
 impl std::fmt::Debug for DirectSender<'_> {
@@ -296,6 +226,11 @@ impl DirectSender<'_> {
     ) -> Result<(), NotQueued> {
         receipt.expect(1);
         let ticket = Ticket::Event { receipt: Arc::clone(receipt), entry, family };
+        if ticket.is_of_many() {
+            let mut corked = self.corked.get();
+            corked[family as usize] = true;
+            self.corked.set(corked);
+        }
         match self.producer.send(family, key, payload, ticket) {
             Err(NotQueued::Ever(_)) => receipt.refuse(entry),
             Err(NotQueued::Now) => {
@@ -394,7 +329,7 @@ impl Publisher {
     /// The way to the producer for one request.
     pub(crate) fn direct(&self) -> DirectSender<'_> {
         let producer = self.producer.read().unwrap_or_else(PoisonError::into_inner);
-        DirectSender { producer }
+        DirectSender { producer, corked: Cell::default() }
     }
 
     /// Puts a new producer in the place of the old one; `meanwhile` runs while nobody can send.
@@ -425,6 +360,7 @@ impl Publisher {
             }
             sent += 1;
         }
+        Family::ALL.into_iter().for_each(|family| producer.uncork(family));
         sent
     }
 

@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use touchstream_schemas::log_buckets;
+use touchstream_schemas::minutes::Minute;
 use touchstream_schemas::money::Money;
 use touchstream_schemas::panes::{
-    AppCounts, Bucket, CheckoutCounts, QualityCounts, ReasonCounts, ResponseCounts, Scores, ServiceCounts,
-    StepCounts,
+    AppCounts, Bucket, CheckoutCounts, Pane, QualityCounts, ReasonCounts, ResponseCounts, Scores,
+    ServiceCounts, StepCounts,
 };
 use touchstream_schemas::windows::Percentiles;
 
@@ -357,6 +358,58 @@ pub struct Recorded<'r, 'a> {
     pub service: Option<ServiceCounts>,
     pub app: Option<&'r AppCounts>,
     pub quality: Option<QualityCounts>,
+}
+
+impl<'r, 'a> From<&'r Pane<'a>> for Recorded<'r, 'a> {
+    fn from(record: &'r Pane<'a>) -> Recorded<'r, 'a> {
+        Recorded {
+            scores: record.scores,
+            checkout: record.checkout.as_ref(),
+            response: record.response.as_ref(),
+            service: record.service,
+            app: record.app.as_ref(),
+            quality: record.quality,
+        }
+    }
+}
+
+impl<'r, 'a> From<&'r Minute<'a>> for Recorded<'r, 'a> {
+    fn from(record: &'r Minute<'a>) -> Recorded<'r, 'a> {
+        Recorded {
+            scores: record.scores,
+            checkout: record.checkout.as_ref(),
+            response: record.response.as_ref(),
+            service: record.service,
+            app: record.app.as_ref(),
+            quality: record.quality,
+        }
+    }
+}
+
+/// The numbers of a cell as a pane or minute record has them: one kind is there.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Written<'c> {
+    pub(crate) scores: Option<Scores>,
+    pub(crate) checkout: Option<CheckoutCounts<'c>>,
+    pub(crate) response: Option<ResponseCounts>,
+    pub(crate) service: Option<ServiceCounts>,
+    pub(crate) app: Option<AppCounts>,
+    pub(crate) quality: Option<QualityCounts>,
+}
+
+impl<'c> From<&'c Counts> for Written<'c> {
+    fn from(counts: &'c Counts) -> Written<'c> {
+        let mut written = Written::default();
+        match counts {
+            Counts::Scores(scores) => written.scores = Some(*scores),
+            Counts::Checkout(checkout) => written.checkout = Some(checkout.to_counts()),
+            Counts::Response(response) => written.response = Some(response.to_counts()),
+            Counts::Service(service) => written.service = Some(*service),
+            Counts::App(app) => written.app = Some(app.to_counts()),
+            Counts::Quality(quality) => written.quality = Some(*quality),
+        }
+        written
+    }
 }
 
 /// Reads the numbers of a pane or minute record; `None` when it holds none.

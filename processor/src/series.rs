@@ -7,8 +7,11 @@ use std::hash::{BuildHasher as _, Hasher as _};
 use std::sync::Arc;
 
 use touchstream_schemas::keys;
+use touchstream_schemas::minutes::Minute;
+use touchstream_schemas::panes::Pane;
+use touchstream_schemas::time::EventTime;
 
-use crate::hash::Quick;
+use crate::hash::{Quick, is_same};
 
 /// Touchpoint, channel and device.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -46,8 +49,16 @@ pub struct SeriesKey {
 }
 
 /// The eight parts of a series, borrowed, in the order of [`SeriesKey`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct SeriesRef<'a>(pub(crate) [&'a str; 8]);
+
+impl PartialEq for SeriesRef<'_> {
+    fn eq(&self, other: &SeriesRef<'_>) -> bool {
+        self.0.iter().zip(other.0).all(|(one, other)| is_same(one, other))
+    }
+}
+
+impl Eq for SeriesRef<'_> {}
 
 impl<'a> SeriesRef<'a> {
     /// The series of a metric and detail at one touchpoint, channel and device, given in this order.
@@ -147,6 +158,65 @@ impl SeriesKey {
     #[must_use]
     pub fn further(&self) -> (&str, &str) {
         self.further.as_ref().map_or(("", ""), |further| (&further.dimension, &further.value))
+    }
+
+    /// A pane of the series that holds nothing yet.
+    #[must_use]
+    pub(crate) fn empty_pane(&self, minute: Option<EventTime>) -> Pane<'_> {
+        Pane {
+            tenant: &self.tenant,
+            metric: &self.metric,
+            detail: &self.detail,
+            touchpoint: &self.dimensions.touchpoint,
+            channel: &self.dimensions.channel,
+            device: &self.dimensions.device,
+            dimension: self.further().0,
+            dimension_value: self.further().1,
+            minute,
+            scores: None,
+            checkout: None,
+            response: None,
+            service: None,
+            app: None,
+            quality: None,
+            now: Vec::new(),
+        }
+    }
+
+    /// A record of the roll-up's state that holds nothing yet.
+    #[must_use]
+    pub(crate) fn empty_minute<'k>(&'k self, span: &'k str, start: EventTime, revision: i64) -> Minute<'k> {
+        Minute {
+            tenant: &self.tenant,
+            metric: &self.metric,
+            detail: &self.detail,
+            touchpoint: &self.dimensions.touchpoint,
+            channel: &self.dimensions.channel,
+            device: &self.dimensions.device,
+            dimension: self.further().0,
+            dimension_value: self.further().1,
+            span,
+            start,
+            scores: None,
+            checkout: None,
+            response: None,
+            service: None,
+            app: None,
+            quality: None,
+            now: Vec::new(),
+            revision,
+        }
+    }
+
+    /// The series that a record of the roll-up's state is of.
+    #[must_use]
+    pub(crate) fn of_minute(minute: &Minute<'_>) -> SeriesKey {
+        let dimensions = [minute.touchpoint, minute.channel, minute.device];
+        let series = SeriesKey::new(minute.tenant, minute.metric, minute.detail, dimensions);
+        if minute.dimension.is_empty() {
+            return series;
+        }
+        series.split_by(minute.dimension, minute.dimension_value)
     }
 
     /// Kafka key of the series' panes and windows: one owner sees all series of a tenant's metric together.

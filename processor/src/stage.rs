@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use rdkafka::message::{BorrowedMessage, Message as _};
 use touchstream_runtime::replays::FIRST_EPOCH;
 use touchstream_schemas::codec::{DecodeError, EncodeError};
 use touchstream_schemas::duplicates::DuplicateLimits;
@@ -37,6 +38,17 @@ pub struct Record<'a> {
     pub key: &'a [u8],
     /// Value; `None` deletes the key in a compacted topic.
     pub value: Option<&'a [u8]>,
+}
+
+impl<'a> From<&'a BorrowedMessage<'_>> for Record<'a> {
+    fn from(message: &'a BorrowedMessage<'_>) -> Record<'a> {
+        Record {
+            offset: message.offset(),
+            appended_at: EventTime(message.timestamp().to_millis().unwrap_or_default()),
+            key: message.key().unwrap_or_default(),
+            value: message.payload(),
+        }
+    }
 }
 
 /// A record to send.
@@ -162,7 +174,7 @@ pub trait Stage: Send + fmt::Debug {
     ///
     /// # Errors
     /// When an output cannot be sent.
-    fn flush(&mut self, _output: &mut dyn Output) -> Result<(), StageError> {
+    fn flush(&mut self, _now: EventTime, _output: &mut dyn Output) -> Result<(), StageError> {
         Ok(())
     }
     /// Called before every commit, and at least every transaction interval: sends what is due.

@@ -109,10 +109,7 @@ impl Replays {
         let mut config = kafka::consumer(settings, "touchstream-replays", "touchstream-replays")?;
         config.set("queued.max.messages.kbytes", "1024");
         let consumer: BaseConsumer = config.create().map_err(error)?;
-        let metadata = consumer.fetch_metadata(Some(topic), START_DEADLINE).map_err(error)?;
-        if !metadata.topics().iter().any(|found| found.name() == topic && !found.partitions().is_empty()) {
-            return Err(ReplaysError::Missing(topic.to_owned()));
-        }
+        wait_until_visible(&consumer, topic, &shutdown)?;
         let mut assignment = TopicPartitionList::new();
         assignment.add_partition_offset(topic, 0, Offset::Beginning).map_err(error)?;
         consumer.assign(&assignment).map_err(error)?;
@@ -186,6 +183,24 @@ impl Replays {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A topic that was made a moment ago is not known to every broker at once.
+fn wait_until_visible(consumer: &BaseConsumer, topic: &str, shutdown: &Shutdown) -> Result<(), ReplaysError> {
+    let until = Instant::now() + START_DEADLINE;
+    loop {
+        let metadata = consumer.fetch_metadata(Some(topic), START_DEADLINE);
+        let metadata = metadata.map_err(|source| ReplaysError::Kafka { topic: topic.to_owned(), source })?;
+        let is_visible =
+            metadata.topics().iter().any(|found| found.name() == topic && !found.partitions().is_empty());
+        if is_visible {
+            return Ok(());
+        }
+        if Instant::now() >= until || shutdown.is_cancelled() {
+            return Err(ReplaysError::Missing(topic.to_owned()));
+        }
+        std::thread::sleep(POLL);
     }
 }
 

@@ -94,6 +94,56 @@ struct Seen {
     appended_at: EventTime,
 }
 
+/// Records in the order of arrival, in pieces: growing copies nothing and leaves no room of the same size unused.
+#[derive(Debug, Default)]
+struct InOrder {
+    pieces: VecDeque<Vec<Seen>>,
+    /// How many of the first piece are forgotten.
+    forgotten: usize,
+    /// A piece for later, so that a full window asks for no memory.
+    spare: Option<Vec<Seen>>,
+}
+
+/// Records in a piece.
+const PIECE: usize = 4_096;
+
+impl InOrder {
+    fn len(&self) -> usize {
+        self.pieces.back().map_or(0, |last| (self.pieces.len() - 1) * PIECE + last.len() - self.forgotten)
+    }
+
+    fn get(&self, index: usize) -> &Seen {
+        let place = self.forgotten + index;
+        &self.pieces[place / PIECE][place % PIECE]
+    }
+
+    fn front(&self) -> Option<Seen> {
+        self.pieces.front().and_then(|first| first.get(self.forgotten)).copied()
+    }
+
+    fn push_back(&mut self, seen: Seen) {
+        match self.pieces.back_mut() {
+            Some(last) if last.len() < PIECE => last.push(seen),
+            _ => {
+                let mut piece = self.spare.take().unwrap_or_else(|| Vec::with_capacity(PIECE));
+                piece.push(seen);
+                self.pieces.push_back(piece);
+            }
+        }
+    }
+
+    fn pop_front(&mut self) {
+        self.forgotten += 1;
+        if self.forgotten == PIECE {
+            self.spare = self.pieces.pop_front().map(|mut piece| {
+                piece.clear();
+                piece
+            });
+            self.forgotten = 0;
+        }
+    }
+}
+
 /// The ids of one partition that a next copy would be a duplicate of.
 ///
 /// Nearly every id is new and is forgotten an hour later, so the table holds eight bytes for each and no more: where in the order of
@@ -101,7 +151,7 @@ struct Seen {
 #[derive(Debug)]
 pub struct DuplicateWindow {
     limits: DuplicateLimits,
-    in_order: VecDeque<Seen>,
+    in_order: InOrder,
     /// Number of the first in `in_order`; numbers go round.
     first: u32,
     /// Open addressing: tag (high half) and number (low half) of the last copy; 0 where nothing is.
@@ -117,7 +167,7 @@ impl DuplicateWindow {
     pub fn new(limits: DuplicateLimits) -> DuplicateWindow {
         DuplicateWindow {
             limits,
-            in_order: VecDeque::new(),
+            in_order: InOrder::default(),
             first: 0,
             table: vec![0; SMALLEST_TABLE],
             ids: 0,
@@ -157,7 +207,7 @@ impl DuplicateWindow {
     }
 
     fn forget_before(&mut self, offset: i64, appended_at: EventTime) {
-        while let Some(seen) = self.in_order.front().copied() {
+        while let Some(seen) = self.in_order.front() {
             if self.limits.reach(seen, offset, appended_at) {
                 return;
             }
@@ -175,7 +225,7 @@ impl DuplicateWindow {
     fn seen(&self, slot: u64) -> &Seen {
         #[expect(clippy::cast_possible_truncation, reason = "the low half is the number")]
         let number = slot as u32;
-        &self.in_order[number.wrapping_sub(self.first) as usize]
+        self.in_order.get(number.wrapping_sub(self.first) as usize)
     }
 
     /// Where the key stands, or would stand.

@@ -178,7 +178,7 @@ fn produce(settings: &Settings, events: usize, seed: u64) -> usize {
         }
         // Every so often a round of revisions, in order by series, the last of which says 1,000.
         let round = (number + 1) * 1_000 / events;
-        if last.last() != Some(&round) && round > 0 && (round % 20 == 0) {
+        if last.last() != Some(&round) && round > 0 && round.is_multiple_of(20) {
             last.push(round);
             for series in 0..SERIES {
                 let touchpoint = format!("touchpoint-{series}");

@@ -36,7 +36,7 @@ async fn objects_are_documented_repeatable_and_right() {
 
     touchpoints(&mut machine).await;
 
-    machine.settings.clickhouse.events_retention_days = 30;
+    machine.settings.clickhouse.table_retention_days.insert("events_chat".to_owned(), 30);
     let retention = touchstream_sink::migrate(&machine.settings, false).await.expect("retention can change");
     assert_eq!(retention, ["ttl"]);
     let kept = rows(&machine, "SELECT create_table_query LIKE '%toIntervalDay(30)%' FROM system.tables WHERE database = 'cx' AND name = 'events_chat'").await;
@@ -58,51 +58,89 @@ async fn documented(machine: &Machine) {
     assert_eq!(rows(machine, bare).await, "", "every column has a comment");
     let states = "SELECT table, name FROM system.columns WHERE database = 'cx' AND type LIKE '%Aggregate%' AND table NOT LIKE 'store_%'";
     assert_eq!(rows(machine, states).await, "", "readers see finished columns only");
-    for object in [
-        "events_checkout",
-        "events_chat",
-        "events_feedback",
-        "events_app",
-        "checkouts",
-        "conversations",
-        "feedback",
-        "nps",
-        "checkout_funnel",
-        "checkout_abandonment",
-        "checkout_duration",
-        "response_times",
-        "nps_1m",
-        "csat",
-        "csat_1m",
-        "ces",
-        "ces_1m",
-        "response_rates",
-        "response_rates_1m",
-        "service_quality",
-        "service_quality_1m",
-        "service_quality_by",
-        "app_response",
-        "app_response_1m",
-        "nps_by",
-        "csat_by",
-        "ces_by",
-        "response_rates_by",
-        "checkout_funnel_by",
-        "checkout_abandonment_by",
-        "checkout_duration_by",
-        "response_times_by",
-        "app_response_by",
-        "checkout_funnel_1m",
-        "checkout_abandonment_1m",
-        "checkout_duration_1m",
-        "response_times_1m",
-        "data_quality",
-    ] {
+    let alone = "events_checkout events_chat events_feedback events_app checkouts conversations feedback data_quality";
+    let cut = "nps csat ces response_rates checkout_funnel checkout_abandonment checkout_duration response_times service_quality app_response";
+    let forms = cut
+        .split(' ')
+        .flat_map(|object| ["", "_by", "_1m", "_hourly", "_daily"].map(|form| format!("{object}{form}")));
+    for object in alone.split(' ').map(str::to_owned).chain(forms) {
         let first = format!(
             "SELECT name FROM system.columns WHERE database = 'cx' AND table = '{object}' AND position = 1"
         );
         assert_eq!(rows(machine, &first).await, "tenant\n", "{object}");
+        let all = format!("SELECT count() FROM (SELECT * FROM cx.{object} LIMIT 1)");
+        assert_eq!(rows(machine, &all).await, "0\n", "{object} can be read");
     }
+}
+
+/// Hours and days are those of the tenant's time zone, and their counts, percentiles and intervals those of all their minutes together.
+async fn periods(machine: &Machine) {
+    let columns =
+        "tenant, metric, detail, minute, touchpoint, channel, device, answers, top, middle, bottom, revision";
+    let score = |tenant: &str, metric: &str, minute: &str, counts: &str| {
+        format!("('{tenant}', '{metric}', '1-5', '{minute}', 'a', 'web', 'x', {counts})")
+    };
+    // 15:30 UTC is 16:30 in Berlin; 23:10 UTC of the second of March is 00:10 of the third there, and 04:40 in Kolkata.
+    let mut values = Vec::new();
+    for tenant in ["t", "k", "u"] {
+        values.push(score(tenant, "csat", "2026-03-02 15:30:00", "3, 1, 0, 2, 1"));
+        values.push(score(tenant, "csat", "2026-03-02 15:59:00", "5, 1, 0, 4, 2"));
+        values.push(score(tenant, "csat", "2026-03-02 15:59:00", "7, 3, 0, 4, 7"));
+        values.push(score(tenant, "csat", "2026-03-02 23:10:00", "10, 1, 0, 9, 3"));
+        values.push(score(tenant, "nps", "2026-03-02 23:10:00", "10, 6, 2, 2, 3"));
+    }
+    let values: Vec<&str> = values.iter().map(String::as_str).collect();
+    insert(machine, "store_score_minutes", columns, &values).await;
+    let daily = "SELECT tenant, day, n, satisfied_n, round(ci_low, 3), round(ci_high, 3), revision FROM cx.csat_daily WHERE day >= '2026-03-01' AND day < '2026-04-01' ORDER BY tenant, day";
+    // Wilson for 4 of 10, 1 of 10 and 5 of 20, by hand.
+    assert_eq!(
+        rows(machine, daily).await,
+        "k\t2026-03-02\t10\t4\t0.168\t0.687\t7\nk\t2026-03-03\t10\t1\t0.018\t0.404\t3\n\
+         t\t2026-03-02\t10\t4\t0.168\t0.687\t7\nt\t2026-03-03\t10\t1\t0.018\t0.404\t3\n\
+         u\t2026-03-02\t20\t5\t0.112\t0.469\t7\n"
+    );
+    let hourly = "SELECT tenant, hour, day, hour_of_day, n FROM cx.csat_hourly WHERE hour >= '2026-03-01 00:00:00' AND hour < '2026-04-01 00:00:00' ORDER BY tenant, hour";
+    assert_eq!(
+        rows(machine, hourly).await,
+        "k\t2026-03-02 15:30:00\t2026-03-02\t21\t10\nk\t2026-03-02 22:30:00\t2026-03-03\t4\t10\n\
+         t\t2026-03-02 15:00:00\t2026-03-02\t16\t10\nt\t2026-03-02 23:00:00\t2026-03-03\t0\t10\n\
+         u\t2026-03-02 15:00:00\t2026-03-02\t15\t10\nu\t2026-03-02 23:00:00\t2026-03-02\t23\t10\n"
+    );
+    let nps = "SELECT day, n, value, round(ci_low, 1), round(ci_high, 1) FROM cx.nps_daily WHERE tenant = 't' AND day = '2026-03-03'";
+    assert_eq!(rows(machine, nps).await, "2026-03-03\t10\t40\t-12.6\t74.1\n");
+
+    let columns = "tenant, minute, touchpoint, channel, device, step_names, step_indexes, step_reached, step_dropped, \
+        reason_names, reason_sources, reason_currencies, reason_attempts, reason_values, within_3min, within_15min, durations, revision";
+    insert(machine, "store_checkout_minutes", columns, &[
+        "('u', '2026-03-02 10:00:00', 'a', 'web', 'x', ['started', 'odd'], [0, NULL], [15, 2], [3, 1], ['trust'], ['stated'], ['EUR'], [3], [10.5], 1, 2, map(10, 1, 20, 1), 4)",
+        "('u', '2026-03-02 10:59:00', 'a', 'web', 'x', ['started', 'odd'], [0, 9], [5, 3], [2, 1], ['trust', 'trust'], ['stated', 'stated'], ['EUR', 'USD'], [1, 1], [1.25, 7], 0, 1, map(5, 2), 9)",
+    ]).await;
+    let at = "tenant = 'u' AND hour = '2026-03-02 10:00:00'";
+    let funnel = format!(
+        "SELECT step, step_index, reached_n, dropped_n, drop_off_ratio, round(ci_low, 3), round(ci_high, 3), revision FROM cx.checkout_funnel_hourly WHERE {at} ORDER BY step_index"
+    );
+    assert_eq!(
+        rows(machine, &funnel).await,
+        "started\t0\t20\t5\t0.25\t0.112\t0.469\t9\nodd\t9\t5\t2\t0.4\t0.118\t0.769\t9\n"
+    );
+    let reasons = format!(
+        "SELECT reason, currency, n, value_sum FROM cx.checkout_abandonment_hourly WHERE {at} ORDER BY currency"
+    );
+    assert_eq!(rows(machine, &reasons).await, "trust\tEUR\t4\t11.75\ntrust\tUSD\t1\t7\n");
+    // Buckets 5, 5, 10, 20: the nearest rank of the median is the second.
+    let value =
+        f64::from(i32::try_from(touchstream_schemas::log_buckets::value_of(5)).expect("small")) / 1_000.0;
+    let durations = format!(
+        "SELECT n, p50_s, within_3min_n, within_15min_ratio FROM cx.checkout_duration_hourly WHERE {at}"
+    );
+    assert_eq!(rows(machine, &durations).await, format!("4\t{value}\t1\t0.75\n"));
+    // A time in the question reaches the table's own keys: parts and granules of other times are not read.
+    let plan = rows(
+        machine,
+        "SELECT explain FROM (EXPLAIN indexes = 1 SELECT * FROM cx.csat_hourly WHERE tenant = 't' AND hour >= '2026-03-02 00:00:00' AND hour < '2026-03-03 00:00:00')",
+    )
+    .await;
+    assert!(plan.contains("Condition: ") && plan.contains("(toTimezone(toStartOfHour(minute, "), "{plan}");
 }
 
 async fn insert(machine: &Machine, table: &str, columns: &str, values: &[&str]) {
@@ -278,6 +316,8 @@ async fn touchpoints(machine: &mut Machine) {
     let text = r#"
 [tenants.t]
 time_zone = "Europe/Berlin"
+[tenants.k]
+time_zone = "Asia/Kolkata"
 [tenants.t.touchpoints.a]
 stage = "it's {database} \\"
 owner = "me"
@@ -290,7 +330,18 @@ steps = ["one", "two"]
     std::fs::write(file.path(), text).expect("it can be written");
     machine.settings.processor.touchpoints_file = file.path().display().to_string();
     let applied = touchstream_sink::migrate(&machine.settings, false).await.expect("the file can change");
-    assert_eq!(applied, ["views/response_times_1m", "views/touchpoints"]);
+    let follow = |applied: &[String]| {
+        for name in applied {
+            let of_zone = name.ends_with("_hourly") || name.ends_with("_daily");
+            assert!(
+                of_zone || ["views/response_times_1m", "views/touchpoints"].contains(&name.as_str()),
+                "{name}"
+            );
+        }
+        assert_eq!(applied.len(), 22, "{applied:?}");
+    };
+    follow(&applied);
+    periods(machine).await;
     let listed = "SELECT touchpoint, stage, owner, importance, slo_first_response_s, steps, time_zone FROM cx.touchpoints ORDER BY touchpoint";
     assert_eq!(
         rows(machine, listed).await,
@@ -301,7 +352,7 @@ steps = ["one", "two"]
     assert_eq!(rows(machine, level).await, "60\n");
     machine.settings.processor.touchpoints_file = String::new();
     let applied = touchstream_sink::migrate(&machine.settings, false).await.expect("the file can go");
-    assert_eq!(applied, ["views/response_times_1m", "views/touchpoints"]);
+    follow(&applied);
 }
 
 async fn responses(machine: &Machine) {

@@ -1,5 +1,6 @@
 -- Where the views checkouts, conversations and feedback read from: every revision of a fact, of which the highest counts.
--- The start of a conversation cycle may still move, so conversations and answers are not partitioned by time: two revisions of one
+-- Attempts and answers are ordered by their time, which is part of what they are: what happened in an hour lies together.
+-- The start of a conversation cycle may still move, so conversations are not partitioned or ordered by time, nor answers partitioned: two revisions of one
 -- fact must never stand in two partitions, where a reader's time filter could hide the newer one.
 CREATE TABLE IF NOT EXISTS {database}.store_checkouts
 (
@@ -9,7 +10,7 @@ CREATE TABLE IF NOT EXISTS {database}.store_checkouts
     `channel` LowCardinality(String) COMMENT 'Channel of the first event.',
     `device` LowCardinality(String) COMMENT 'Device class of the first event.',
     `state` LowCardinality(String) COMMENT 'open, completed, abandoned or recovered.',
-    `started_at` DateTime64(3, 'UTC') COMMENT 'Time of the first event.',
+    `started_at` DateTime64(3, 'UTC') COMMENT 'Time of the first event.' CODEC(Delta, ZSTD(1)),
     `ended_at` Nullable(DateTime64(3, 'UTC')) COMMENT 'Time of the outcome; NULL while open.',
     `last_event_at` DateTime64(3, 'UTC') COMMENT 'Time of the last event.',
     `customer_id` Nullable(String) COMMENT 'Pseudonym of the customer.' CODEC(ZSTD(1)),
@@ -29,18 +30,20 @@ CREATE TABLE IF NOT EXISTS {database}.store_checkouts
     `items` Nullable(Int32) COMMENT 'Number of items.',
     `duration_ms` Nullable(Int64) COMMENT 'First event to completion, in milliseconds.',
     `is_deleted` UInt8 COMMENT '1 when an earlier-timed event made the attempt obsolete.',
-    `revision` Int64 COMMENT 'The highest counts.'
+    `revision` Int64 COMMENT 'The highest counts.',
+    INDEX ended (`ended_at`) TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(revision, is_deleted)
 PARTITION BY toYYYYMM(started_at)
-ORDER BY (tenant, attempt_id, started_at)
+ORDER BY (tenant, started_at, attempt_id)
 COMMENT 'Storage: one row is one revision of a checkout attempt. Read the view checkouts.';
 
 CREATE TABLE IF NOT EXISTS {database}.store_conversations
 (
     `tenant` LowCardinality(String) COMMENT 'Tenant.',
     `conversation_id` String COMMENT 'Id of the conversation.' CODEC(ZSTD(1)),
-    `cycle` Int32 COMMENT 'Number of the cycle, from 1.',
+    `cycle` Int32 COMMENT 'Number of the cycle, from 1; a conversation that begins anew after a long silence counts from 1 again.',
+    `cycle_id` String COMMENT 'Start of the cycle in milliseconds since 1970, numbered where several start at once.' CODEC(ZSTD(1)),
     `touchpoint` LowCardinality(String) COMMENT 'Touchpoint of the conversation''s first event.',
     `channel` LowCardinality(String) COMMENT 'Channel of the conversation''s first event.',
     `device` LowCardinality(String) COMMENT 'Device class of the conversation''s first event.',
@@ -67,7 +70,7 @@ CREATE TABLE IF NOT EXISTS {database}.store_conversations
     `revision` Int64 COMMENT 'The highest counts.'
 )
 ENGINE = ReplacingMergeTree(revision, is_deleted)
-ORDER BY (tenant, conversation_id, cycle)
+ORDER BY (tenant, conversation_id, cycle, cycle_id)
 COMMENT 'Storage: one row is one revision of a conversation cycle. Read the view conversations.';
 
 CREATE TABLE IF NOT EXISTS {database}.store_answers
@@ -80,7 +83,7 @@ CREATE TABLE IF NOT EXISTS {database}.store_answers
     `touchpoint` LowCardinality(String) COMMENT 'Touchpoint.',
     `channel` LowCardinality(String) COMMENT 'Channel.',
     `device` LowCardinality(String) COMMENT 'Device class.',
-    `time` DateTime64(3, 'UTC') COMMENT 'Event time of the answer.',
+    `time` DateTime64(3, 'UTC') COMMENT 'Event time of the answer.' CODEC(Delta, ZSTD(1)),
     `survey_id` LowCardinality(Nullable(String)) COMMENT 'Id of the survey.',
     `metric` LowCardinality(String) COMMENT 'nps, csat, ces, rating, choice or text.',
     `score` Nullable(Int32) COMMENT 'Score.',
@@ -96,5 +99,5 @@ CREATE TABLE IF NOT EXISTS {database}.store_answers
     `revision` Int64 COMMENT 'The highest counts.'
 )
 ENGINE = ReplacingMergeTree(revision, is_deleted)
-ORDER BY (tenant, submission_id, question, source, id, time)
+ORDER BY (tenant, time, submission_id, question, source, id)
 COMMENT 'Storage: one row is one revision of an answer. Read the view feedback.';

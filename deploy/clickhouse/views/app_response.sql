@@ -34,12 +34,12 @@ SELECT
     p99_ms / 1000 AS p99_s,
     errors AS errors_n,
     errors / nullIf(n, 0) AS error_ratio,
-    if(n > 0, greatest(0., (errors + 1.9208) / (n + 3.8416) - 1.96 * sqrt(errors * (n - errors) / nullIf(n, 0) + 0.9604) / (n + 3.8416)), NULL) AS error_ci_low,
-    if(n > 0, least(1., (errors + 1.9208) / (n + 3.8416) + 1.96 * sqrt(errors * (n - errors) / nullIf(n, 0) + 0.9604) / (n + 3.8416)), NULL) AS error_ci_high,
+    {wilson_low(errors, n)} AS error_ci_low,
+    {wilson_high(errors, n)} AS error_ci_high,
     tasks AS tasks_n,
     successes AS successes_n,
     successes / nullIf(tasks, 0) AS success_ratio,
-    if(tasks > 0, greatest(0., (successes + 1.9208) / (tasks + 3.8416) - 1.96 * sqrt(successes * (tasks - successes) / nullIf(tasks, 0) + 0.9604) / (tasks + 3.8416)), NULL) AS success_ci_low,
-    if(tasks > 0, least(1., (successes + 1.9208) / (tasks + 3.8416) + 1.96 * sqrt(successes * (tasks - successes) / nullIf(tasks, 0) + 0.9604) / (tasks + 3.8416)), NULL) AS success_ci_high,
+    {wilson_low(successes, tasks)} AS success_ci_low,
+    {wilson_high(successes, tasks)} AS success_ci_high,
     is_final, revision
 FROM {database}.store_app_windows{_by} FINAL;

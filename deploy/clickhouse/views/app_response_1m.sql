@@ -1,8 +1,8 @@
--- Responses and tasks of apps and sites by minute.
-CREATE OR REPLACE VIEW {database}.app_response_1m
+-- Responses and tasks of apps and sites by minute, hour or day, for tools that sum.
+CREATE OR REPLACE VIEW {database}.app_response{period_suffix}
 (
     `tenant` LowCardinality(String) COMMENT 'Tenant.',
-    `minute` DateTime('UTC') COMMENT 'Start of the minute (event time).',
+{period_columns}
     `touchpoint` LowCardinality(String) COMMENT 'Touchpoint; unknown when none was sent.',
     `channel` LowCardinality(String) COMMENT 'Channel; unknown when none was sent.',
     `device` LowCardinality(String) COMMENT 'Device class; unknown when none was sent.',
@@ -22,26 +22,26 @@ CREATE OR REPLACE VIEW {database}.app_response_1m
     `success_ci_high` Nullable(Float64) COMMENT 'Upper end of the 95 % Wilson interval of success_ratio; NULL without tasks.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
-COMMENT 'One row is the responses and tasks of one name in one minute of one (tenant, touchpoint, channel, device, name). Minutes do not overlap and have no rows for all: counts may be summed, ratios and percentiles may not.'
+COMMENT 'One row is the responses and tasks of one name {in_one_period} of one (tenant, touchpoint, channel, device, name). {Periods} do not overlap and have no rows for all: counts may be summed, ratios and percentiles may not.'
 AS
 WITH
     -- Value in milliseconds that stands for each log bucket; bucket -1 comes first.
     {bucket_values} AS bucket_values,
     arrayCumSum(mapValues(durations)) AS seen
 SELECT
-    tenant, minute, touchpoint, channel, device, name,
+    tenant, {period_list}, touchpoint, channel, device, name,
     toInt64(arraySum(mapValues(durations))) AS n,
-    if(n > 0, bucket_values[mapKeys(durations)[arrayFirstIndex(count -> count >= intDiv(n * 50 + 99, 100), seen)] + 2] / 1000, NULL) AS p50_s,
-    if(n > 0, bucket_values[mapKeys(durations)[arrayFirstIndex(count -> count >= intDiv(n * 95 + 99, 100), seen)] + 2] / 1000, NULL) AS p95_s,
-    if(n > 0, bucket_values[mapKeys(durations)[arrayFirstIndex(count -> count >= intDiv(n * 99 + 99, 100), seen)] + 2] / 1000, NULL) AS p99_s,
+    {percentile(50)} AS p50_s,
+    {percentile(95)} AS p95_s,
+    {percentile(99)} AS p99_s,
     errors AS errors_n,
     errors / nullIf(n, 0) AS error_ratio,
-    if(n > 0, greatest(0., (errors + 1.9208) / (n + 3.8416) - 1.96 * sqrt(errors * (n - errors) / nullIf(n, 0) + 0.9604) / (n + 3.8416)), NULL) AS error_ci_low,
-    if(n > 0, least(1., (errors + 1.9208) / (n + 3.8416) + 1.96 * sqrt(errors * (n - errors) / nullIf(n, 0) + 0.9604) / (n + 3.8416)), NULL) AS error_ci_high,
+    {wilson_low(errors, n)} AS error_ci_low,
+    {wilson_high(errors, n)} AS error_ci_high,
     tasks AS tasks_n,
     successes AS successes_n,
     successes / nullIf(tasks, 0) AS success_ratio,
-    if(tasks > 0, greatest(0., (successes + 1.9208) / (tasks + 3.8416) - 1.96 * sqrt(successes * (tasks - successes) / nullIf(tasks, 0) + 0.9604) / (tasks + 3.8416)), NULL) AS success_ci_low,
-    if(tasks > 0, least(1., (successes + 1.9208) / (tasks + 3.8416) + 1.96 * sqrt(successes * (tasks - successes) / nullIf(tasks, 0) + 0.9604) / (tasks + 3.8416)), NULL) AS success_ci_high,
+    {wilson_low(successes, tasks)} AS success_ci_low,
+    {wilson_high(successes, tasks)} AS success_ci_high,
     revision
-FROM {database}.store_app_minutes FINAL;
+FROM {summed apps};

@@ -1,8 +1,8 @@
--- Time from first event to purchase by minute.
-CREATE OR REPLACE VIEW {database}.checkout_duration_1m
+-- Time from first event to purchase by minute, hour or day, for tools that sum.
+CREATE OR REPLACE VIEW {database}.checkout_duration{period_suffix}
 (
     `tenant` LowCardinality(String) COMMENT 'Tenant.',
-    `minute` DateTime('UTC') COMMENT 'Start of the minute (event time).',
+{period_columns}
     `touchpoint` LowCardinality(String) COMMENT 'Touchpoint; unknown when none was sent.',
     `channel` LowCardinality(String) COMMENT 'Channel; unknown when none was sent.',
     `device` LowCardinality(String) COMMENT 'Device class; unknown when none was sent.',
@@ -16,21 +16,21 @@ CREATE OR REPLACE VIEW {database}.checkout_duration_1m
     `within_15min_ratio` Nullable(Float64) COMMENT 'within_15min_n / n, 0 to 1; NULL without purchases.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
-COMMENT 'One row is how long purchases took that were completed in one minute of one (tenant, touchpoint, channel, device). Minutes do not overlap and have no rows for all: the counts may be summed, percentiles and ratios may not.'
+COMMENT 'One row is how long purchases took that were completed {in_one_period} of one (tenant, touchpoint, channel, device). {Periods} do not overlap and have no rows for all: the counts may be summed, percentiles and ratios may not.'
 AS
 WITH
     -- Value in milliseconds that stands for each log bucket; bucket -1 comes first.
     {bucket_values} AS bucket_values,
     arrayCumSum(mapValues(durations)) AS seen
 SELECT
-    tenant, minute, touchpoint, channel, device,
+    tenant, {period_list}, touchpoint, channel, device,
     toInt64(arraySum(mapValues(durations))) AS n,
-    if(n > 0, bucket_values[mapKeys(durations)[arrayFirstIndex(count -> count >= intDiv(n * 50 + 99, 100), seen)] + 2] / 1000, NULL) AS p50_s,
-    if(n > 0, bucket_values[mapKeys(durations)[arrayFirstIndex(count -> count >= intDiv(n * 75 + 99, 100), seen)] + 2] / 1000, NULL) AS p75_s,
-    if(n > 0, bucket_values[mapKeys(durations)[arrayFirstIndex(count -> count >= intDiv(n * 95 + 99, 100), seen)] + 2] / 1000, NULL) AS p95_s,
+    {percentile(50)} AS p50_s,
+    {percentile(75)} AS p75_s,
+    {percentile(95)} AS p95_s,
     within_3min AS within_3min_n,
     within_15min AS within_15min_n,
     within_3min / nullIf(n, 0) AS within_3min_ratio,
     within_15min / nullIf(n, 0) AS within_15min_ratio,
     revision
-FROM {database}.store_checkout_minutes FINAL;
+FROM {summed purchases};

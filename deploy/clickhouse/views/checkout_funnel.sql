@@ -24,8 +24,8 @@ SELECT
     tenant, window, window_end, touchpoint, channel, device{by_list}, step, step_index, reached_n, dropped_n,
     if(is_final, NULL, open_now) AS open_n,
     dropped_n / nullIf(reached_n, 0) AS drop_off_ratio,
-    if(reached_n > 0, greatest(0., (dropped_n + 1.9208) / (reached_n + 3.8416) - 1.96 * sqrt(dropped_n * (reached_n - dropped_n) / nullIf(reached_n, 0) + 0.9604) / (reached_n + 3.8416)), NULL) AS ci_low,
-    if(reached_n > 0, least(1., (dropped_n + 1.9208) / (reached_n + 3.8416) + 1.96 * sqrt(dropped_n * (reached_n - dropped_n) / nullIf(reached_n, 0) + 0.9604) / (reached_n + 3.8416)), NULL) AS ci_high,
+    {wilson_low(dropped_n, reached_n)} AS ci_low,
+    {wilson_high(dropped_n, reached_n)} AS ci_high,
     is_final, revision
 FROM {database}.store_checkout_windows{_by} FINAL
 ARRAY JOIN

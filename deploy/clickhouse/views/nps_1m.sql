@@ -1,8 +1,8 @@
--- Net promoter score by minute, for tools that sum.
-CREATE OR REPLACE VIEW {database}.nps_1m
+-- Net promoter score by minute, hour or day, for tools that sum.
+CREATE OR REPLACE VIEW {database}.nps{period_suffix}
 (
     `tenant` LowCardinality(String) COMMENT 'Tenant.',
-    `minute` DateTime('UTC') COMMENT 'Start of the minute (event time).',
+{period_columns}
     `touchpoint` LowCardinality(String) COMMENT 'Touchpoint; unknown when none was sent.',
     `channel` LowCardinality(String) COMMENT 'Channel; unknown when none was sent.',
     `device` LowCardinality(String) COMMENT 'Device class; unknown when none was sent.',
@@ -15,14 +15,14 @@ CREATE OR REPLACE VIEW {database}.nps_1m
     `ci_high` Nullable(Float64) COMMENT 'Upper end of the 95 % interval of value (adjusted Wald); NULL without answers.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
-COMMENT 'One row is the NPS answers of one minute of one (tenant, touchpoint, channel, device). Minutes do not overlap and have no rows for all: the counts may be summed, value and interval may not.'
+COMMENT 'One row is the NPS answers {in_one_period} of one (tenant, touchpoint, channel, device). {Periods} do not overlap and have no rows for all: the counts may be summed, value and interval may not.'
 AS
 SELECT
-    tenant, minute, touchpoint, channel, device, n, promoters_n, passives_n, detractors_n, value, ci_low, ci_high, revision
+    tenant, {period_list}, touchpoint, channel, device, n, promoters_n, passives_n, detractors_n, value, ci_low, ci_high, revision
 FROM
 (
     SELECT
-        tenant, minute, touchpoint, channel, device, revision,
+        tenant, {period_list}, touchpoint, channel, device, revision,
         answers AS n,
         top AS promoters_n,
         middle AS passives_n,
@@ -34,6 +34,5 @@ FROM
         1.96 * sqrt((p + d - (p - d) * (p - d)) / (answers + 3)) AS half,
         if(answers > 0, greatest(-100., 100 * (p - d - half)), NULL) AS ci_low,
         if(answers > 0, least(100., 100 * (p - d + half)), NULL) AS ci_high
-    FROM {database}.store_score_minutes FINAL
-    WHERE metric = 'nps'
+    FROM {summed scores metric = 'nps'}
 );

@@ -22,8 +22,8 @@ SELECT
     answers AS shown_n,
     top AS answered_n,
     top / nullIf(answers, 0) AS ratio,
-    if(answers > 0, greatest(0., (top + 1.9208) / (answers + 3.8416) - 1.96 * sqrt(top * (answers - top) / nullIf(answers, 0) + 0.9604) / (answers + 3.8416)), NULL) AS ci_low,
-    if(answers > 0, least(1., (top + 1.9208) / (answers + 3.8416) + 1.96 * sqrt(top * (answers - top) / nullIf(answers, 0) + 0.9604) / (answers + 3.8416)), NULL) AS ci_high,
+    {wilson_low(top, answers)} AS ci_low,
+    {wilson_high(top, answers)} AS ci_high,
     is_final, revision
 FROM {database}.store_score_windows{_by} FINAL
 WHERE metric = 'response_rate';

@@ -1,8 +1,8 @@
--- Response rate of surveys by minute, for tools that sum.
-CREATE OR REPLACE VIEW {database}.response_rates_1m
+-- Response rate of surveys by minute, hour or day, for tools that sum.
+CREATE OR REPLACE VIEW {database}.response_rates{period_suffix}
 (
     `tenant` LowCardinality(String) COMMENT 'Tenant.',
-    `minute` DateTime('UTC') COMMENT 'Start of the minute (event time).',
+{period_columns}
     `touchpoint` LowCardinality(String) COMMENT 'Touchpoint; unknown when none was sent.',
     `channel` LowCardinality(String) COMMENT 'Channel; unknown when none was sent.',
     `device` LowCardinality(String) COMMENT 'Device class; unknown when none was sent.',
@@ -13,15 +13,14 @@ CREATE OR REPLACE VIEW {database}.response_rates_1m
     `ci_high` Nullable(Float64) COMMENT 'Upper end of the 95 % Wilson interval of ratio; NULL when nothing was shown.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
-COMMENT 'One row is the submissions shown within one minute of one (tenant, touchpoint, channel, device). Minutes do not overlap and have no rows for all: the counts may be summed, ratio and interval may not.'
+COMMENT 'One row is the submissions shown {in_one_period} of one (tenant, touchpoint, channel, device). {Periods} do not overlap and have no rows for all: the counts may be summed, ratio and interval may not.'
 AS
 SELECT
-    tenant, minute, touchpoint, channel, device,
+    tenant, {period_list}, touchpoint, channel, device,
     answers AS shown_n,
     top AS answered_n,
     top / nullIf(answers, 0) AS ratio,
-    if(answers > 0, greatest(0., (top + 1.9208) / (answers + 3.8416) - 1.96 * sqrt(top * (answers - top) / nullIf(answers, 0) + 0.9604) / (answers + 3.8416)), NULL) AS ci_low,
-    if(answers > 0, least(1., (top + 1.9208) / (answers + 3.8416) + 1.96 * sqrt(top * (answers - top) / nullIf(answers, 0) + 0.9604) / (answers + 3.8416)), NULL) AS ci_high,
+    {wilson_low(top, answers)} AS ci_low,
+    {wilson_high(top, answers)} AS ci_high,
     revision
-FROM {database}.store_score_minutes FINAL
-WHERE metric = 'response_rate';
+FROM {summed scores metric = 'response_rate'};

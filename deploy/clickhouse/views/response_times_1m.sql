@@ -1,8 +1,8 @@
--- Response times of service conversations by minute.
-CREATE OR REPLACE VIEW {database}.response_times_1m
+-- Response times of service conversations by minute, hour or day, for tools that sum.
+CREATE OR REPLACE VIEW {database}.response_times{period_suffix}
 (
     `tenant` LowCardinality(String) COMMENT 'Tenant.',
-    `minute` DateTime('UTC') COMMENT 'Start of the minute (event time).',
+{period_columns}
     `touchpoint` LowCardinality(String) COMMENT 'Touchpoint; unknown when none was sent.',
     `channel` LowCardinality(String) COMMENT 'Channel; unknown when none was sent.',
     `device` LowCardinality(String) COMMENT 'Device class; unknown when none was sent.',
@@ -16,20 +16,20 @@ CREATE OR REPLACE VIEW {database}.response_times_1m
     `breached_n` Nullable(Int64) COMMENT 'Waits that passed the service level, counted at the deadline, answered later or not (count); NULL where there is none.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
-COMMENT 'One row is one response metric in one minute of one (tenant, touchpoint, channel, device, metric), by the time the wait ended. Minutes do not overlap and have no rows for all: n and breached_n may be summed, percentiles may not.'
+COMMENT 'One row is one response metric {in_one_period} of one (tenant, touchpoint, channel, device, metric), by the time the wait ended. {Periods} do not overlap and have no rows for all: n and breached_n may be summed, percentiles may not.'
 AS
 WITH
     -- Value in milliseconds that stands for each log bucket; bucket -1 comes first.
     {bucket_values} AS bucket_values,
     arrayCumSum(mapValues(durations)) AS seen
 SELECT
-    tenant, minute, touchpoint, channel, device, metric,
+    tenant, {period_list}, touchpoint, channel, device, metric,
     toInt64(arraySum(mapValues(durations))) AS n,
-    if(n > 0, bucket_values[mapKeys(durations)[arrayFirstIndex(count -> count >= intDiv(n * 50 + 99, 100), seen)] + 2] / 1000, NULL) AS p50_s,
-    if(n > 0, bucket_values[mapKeys(durations)[arrayFirstIndex(count -> count >= intDiv(n * 75 + 99, 100), seen)] + 2] / 1000, NULL) AS p75_s,
-    if(n > 0, bucket_values[mapKeys(durations)[arrayFirstIndex(count -> count >= intDiv(n * 95 + 99, 100), seen)] + 2] / 1000, NULL) AS p95_s,
-    if(n > 0, bucket_values[mapKeys(durations)[arrayFirstIndex(count -> count >= intDiv(n * 99 + 99, 100), seen)] + 2] / 1000, NULL) AS p99_s,
+    {percentile(50)} AS p50_s,
+    {percentile(75)} AS p75_s,
+    {percentile(95)} AS p95_s,
+    {percentile(99)} AS p99_s,
     if(metric = 'first_response_customer', {slo_of_touchpoint}, NULL) AS slo_s,
     if(metric = 'first_response_customer', breached, NULL) AS breached_n,
     revision
-FROM {database}.store_response_minutes FINAL;
+FROM {summed responses};

@@ -1,8 +1,8 @@
--- What became of service conversations, by minute.
-CREATE OR REPLACE VIEW {database}.service_quality_1m
+-- What became of service conversations by minute, hour or day, for tools that sum.
+CREATE OR REPLACE VIEW {database}.service_quality{period_suffix}
 (
     `tenant` LowCardinality(String) COMMENT 'Tenant.',
-    `minute` DateTime('UTC') COMMENT 'Start of the minute (event time).',
+{period_columns}
     `touchpoint` LowCardinality(String) COMMENT 'Touchpoint; unknown when none was sent.',
     `channel` LowCardinality(String) COMMENT 'Channel; unknown when none was sent.',
     `device` LowCardinality(String) COMMENT 'Device class; unknown when none was sent.',
@@ -31,27 +31,27 @@ CREATE OR REPLACE VIEW {database}.service_quality_1m
     `reopened_ratio` Nullable(Float64) COMMENT 'reopened_n / conversations_n: reopens per conversation that ended; may exceed 1. NULL without conversations.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
-COMMENT 'One row is what became of service conversations in one minute of one (tenant, touchpoint, channel, device). Minutes do not overlap and have no rows for all: counts may be summed, ratios may not.'
+COMMENT 'One row is what became of service conversations {in_one_period} of one (tenant, touchpoint, channel, device). {Periods} do not overlap and have no rows for all: counts may be summed, ratios may not.'
 AS
 SELECT
-    tenant, minute, touchpoint, channel, device,
+    tenant, {period_list}, touchpoint, channel, device,
     conversations AS conversations_n,
     bot AS bot_n,
     contained AS contained_n,
     contained - returned AS contained_net_n,
     contained_n / nullIf(bot_n, 0) AS containment_ratio,
-    if(bot_n > 0, greatest(0., (contained_n + 1.9208) / (bot_n + 3.8416) - 1.96 * sqrt(contained_n * (bot_n - contained_n) / nullIf(bot_n, 0) + 0.9604) / (bot_n + 3.8416)), NULL) AS containment_ci_low,
-    if(bot_n > 0, least(1., (contained_n + 1.9208) / (bot_n + 3.8416) + 1.96 * sqrt(contained_n * (bot_n - contained_n) / nullIf(bot_n, 0) + 0.9604) / (bot_n + 3.8416)), NULL) AS containment_ci_high,
+    {wilson_low(contained_n, bot_n)} AS containment_ci_low,
+    {wilson_high(contained_n, bot_n)} AS containment_ci_high,
     contained_net_n / nullIf(bot_n, 0) AS containment_net_ratio,
-    if(bot_n > 0, greatest(0., (contained_net_n + 1.9208) / (bot_n + 3.8416) - 1.96 * sqrt(contained_net_n * (bot_n - contained_net_n) / nullIf(bot_n, 0) + 0.9604) / (bot_n + 3.8416)), NULL) AS containment_net_ci_low,
-    if(bot_n > 0, least(1., (contained_net_n + 1.9208) / (bot_n + 3.8416) + 1.96 * sqrt(contained_net_n * (bot_n - contained_net_n) / nullIf(bot_n, 0) + 0.9604) / (bot_n + 3.8416)), NULL) AS containment_net_ci_high,
+    {wilson_low(contained_net_n, bot_n)} AS containment_net_ci_low,
+    {wilson_high(contained_net_n, bot_n)} AS containment_net_ci_high,
     handoffs AS handoffs_n,
     handoffs_n / nullIf(conversations_n, 0) AS handoff_ratio,
     human_requests AS human_requests_n,
     human_reached AS human_reached_n,
     human_reached_n / nullIf(human_requests_n, 0) AS human_reached_ratio,
-    if(human_requests_n > 0, greatest(0., (human_reached_n + 1.9208) / (human_requests_n + 3.8416) - 1.96 * sqrt(human_reached_n * (human_requests_n - human_reached_n) / nullIf(human_requests_n, 0) + 0.9604) / (human_requests_n + 3.8416)), NULL) AS human_reached_ci_low,
-    if(human_requests_n > 0, least(1., (human_reached_n + 1.9208) / (human_requests_n + 3.8416) + 1.96 * sqrt(human_reached_n * (human_requests_n - human_reached_n) / nullIf(human_requests_n, 0) + 0.9604) / (human_requests_n + 3.8416)), NULL) AS human_reached_ci_high,
+    {wilson_low(human_reached_n, human_requests_n)} AS human_reached_ci_low,
+    {wilson_high(human_reached_n, human_requests_n)} AS human_reached_ci_high,
     bot_loops AS bot_loops_n,
     bot_loops_n / nullIf(bot_n, 0) AS bot_loop_ratio,
     reasked AS reasked_n,
@@ -59,4 +59,4 @@ SELECT
     reopened AS reopened_n,
     reopened_n / nullIf(conversations_n, 0) AS reopened_ratio,
     revision
-FROM {database}.store_service_minutes FINAL;
+FROM {summed services};

@@ -6,6 +6,9 @@
 //! 85,000 calls a second, a fifth to a half of the processor time of all of ingest. Held here they cost nothing, batches grow with the load by
 //! themselves, and a message that meets no other goes at once.
 //!
+//! Messages of a body of many wait for the body's end, see [`Gate::uncork`]: they come one by one while the body is worked on, and the first
+//! of them would go alone, with the rest waiting for the answer.
+//!
 //! Promises: the order of a topic's messages is that of [`Sending::send`]; nothing waits for more than about [`LONGEST_HOLD`] here, also
 //! when one partition's broker hangs; what is held is bounded.
 
@@ -27,6 +30,8 @@ use super::{Deliveries, NotQueued, Refused, Ticket};
 const LONGEST_HOLD: Duration = Duration::from_millis(100);
 /// How often that is looked at.
 const TICK: Duration = Duration::from_millis(20);
+/// What a body of many leaves here at most until its end while nothing is on its way: enough for a request that is worth it.
+const CORKED_BYTES: usize = 256 << 10;
 /// Most bytes that are ever held for one topic, whatever may wait for Kafka by the settings.
 const HELD_BYTES: usize = 8 << 20;
 
@@ -62,8 +67,6 @@ struct Lane {
     closed_at: Option<Instant>,
     /// Messages are being released: nobody may overtake them.
     is_releasing: bool,
-    /// The request whose message found the gate open: the rest of its body goes with it.
-    opened_by: Option<u64>,
 }
 
 /// The gates of one producer, one for each topic of events.
@@ -124,6 +127,11 @@ impl Sending {
         let carried = Box::new(Carried { ticket, lane: None });
         let record = BaseRecord::with_opaque_to(topic, carried).key(key).payload(payload);
         self.producer.send(record).map_err(|(error, _record)| not_queued(&error))
+    }
+
+    /// Lets what a body left go, now that its end has come, unless earlier messages are on their way.
+    pub(super) fn uncork(&self, family: Family) {
+        self.producer.context().gate.uncork(&self.producer, family);
     }
 
     /// Gives the producer what is held, as far as it has room, whatever is in flight.
@@ -191,12 +199,8 @@ impl Gate {
             return sent.map_err(|(error, _ticket)| not_queued(&error));
         }
         let mut lane = self.lane(family);
-        let request = ticket.request();
-        if lane.is_open_for(request) {
-            if lane.in_flight == 0 {
-                lane.closed_at = Some(Instant::now());
-                lane.opened_by = request;
-            }
+        if lane.is_open() && !ticket.is_of_many() {
+            lane.closed_at = Some(Instant::now());
             lane.in_flight += 1;
             return self.produce(producer, family, key, payload, ticket).map_err(|(error, _ticket)| {
                 lane.in_flight -= 1;
@@ -210,7 +214,20 @@ impl Gate {
         bytes.extend_from_slice(key);
         bytes.extend_from_slice(payload);
         lane.hold(Held { bytes: bytes.into_boxed_slice(), key_length: key.len(), ticket });
+        if lane.in_flight == 0 && lane.held_bytes >= CORKED_BYTES.min(self.held_bytes / 2) {
+            drop(lane);
+            self.release(producer, family);
+        }
         Ok(())
+    }
+
+    /// A body of many has ended: what is held goes, unless earlier messages are on their way.
+    fn uncork(&self, producer: &BaseProducer<Deliveries>, family: Family) {
+        let lane = self.lane(family);
+        if lane.waits_for_nothing() {
+            drop(lane);
+            self.release(producer, family);
+        }
     }
 
     fn produce(
@@ -232,7 +249,7 @@ impl Gate {
         let Some(family) = lane else { return };
         let mut lane = self.lane(family);
         lane.in_flight -= 1;
-        if lane.in_flight == 0 && !lane.held.is_empty() {
+        if lane.waits_for_nothing() {
             drop(lane);
             // Whoever polls holds the producer: it is never dropped by its own thread.
             if let Some(producer) = self.producer.get().and_then(Weak::upgrade) {
@@ -254,15 +271,20 @@ impl Gate {
 
     /// Gives the producer what is held of a family, as much as it takes.
     fn release(&self, producer: &BaseProducer<Deliveries>, family: Family) {
+        // Everything may have been reported while it still was being released; then nobody but this thread lets go what came meanwhile.
+        while self.release_once(producer, family) {}
+    }
+
+    /// Whether there is more to release at once.
+    fn release_once(&self, producer: &BaseProducer<Deliveries>, family: Family) -> bool {
         let mut lane = self.lane(family);
         if lane.is_releasing {
-            return;
+            return false;
         }
         let mut released = std::mem::take(&mut lane.held);
         lane.is_releasing = true;
         lane.in_flight += released.len();
         lane.closed_at = Some(Instant::now());
-        lane.opened_by = None;
         drop(lane);
         let mut refused = 0;
         while let Some(Held { bytes, key_length, ticket }) = released.pop_front() {
@@ -279,6 +301,7 @@ impl Gate {
                 }
             }
         }
+        let has_room = released.is_empty();
         let mut lane = self.lane(family);
         lane.is_releasing = false;
         lane.in_flight -= released.len() + refused;
@@ -286,6 +309,7 @@ impl Gate {
         released.append(&mut lane.held);
         lane.held_bytes = released.iter().map(|held| held.bytes.len()).sum();
         lane.held = released;
+        has_room && lane.waits_for_nothing()
     }
 }
 
@@ -294,10 +318,14 @@ fn not_queued(error: &KafkaError) -> NotQueued {
 }
 
 impl Lane {
-    /// Whether a message of this request may go at once.
-    fn is_open_for(&self, request: Option<u64>) -> bool {
-        let is_open = self.in_flight == 0 || (request.is_some() && request == self.opened_by);
-        is_open && self.held.is_empty() && !self.is_releasing
+    /// Whether a message that is alone may go at once.
+    fn is_open(&self) -> bool {
+        self.in_flight == 0 && self.held.is_empty() && !self.is_releasing
+    }
+
+    /// Whether something is held although nothing is on its way.
+    fn waits_for_nothing(&self) -> bool {
+        self.in_flight == 0 && !self.held.is_empty()
     }
 
     fn hold(&mut self, held: Held) {

@@ -22,6 +22,8 @@ const TICK: Duration = Duration::from_millis(200);
 const SHORT_TICK: Duration = Duration::from_millis(2);
 /// Bytes written by one sync, about.
 const COMMIT_BYTES: u64 = 4 << 20;
+/// A larger record travels alone: Kafka may refuse it for its size, and with it the whole batch, while later batches arrive before their turn.
+const ALONE_BYTES: usize = 16 << 10;
 /// Most records on their way to Kafka, and their bytes.
 const WINDOW: usize = 10_000;
 const WINDOW_BYTES: u64 = 8 << 20;
@@ -59,6 +61,8 @@ pub(super) struct Spooler<D> {
     status: Arc<Mutex<Result<(), NotAdmitted>>>,
     /// Records that may be on their way; starts small after a refusal, so that what follows is not sent in vain again and again.
     window: usize,
+    /// The record on its way is a large one, see [`ALONE_BYTES`].
+    is_alone: bool,
     paused_until: Option<Instant>,
     handing_back: Option<Instant>,
     hand_back_after: Instant,
@@ -86,6 +90,7 @@ impl<D: Disk> Spooler<D> {
             metrics,
             status,
             window: WINDOW,
+            is_alone: false,
             paused_until: None,
             handing_back: None,
             hand_back_after: now,
@@ -278,22 +283,38 @@ impl<D: Disk> Spooler<D> {
             return false;
         }
         let (in_flight, bytes) = self.store.ledger.in_flight();
+        self.is_alone &= in_flight > 0;
+        if self.is_alone {
+            return false;
+        }
         let budget = self.window.saturating_sub(in_flight).min(FORWARD_BUDGET);
         if budget == 0 || bytes >= WINDOW_BYTES {
             return false;
         }
         let mut refused = Vec::new();
+        let (mut on_their_way, mut is_alone) = (in_flight, false);
         let forwarded = {
             let sender = self.publisher.direct();
-            self.store.forward(budget, |record, number| match sender.send_spooled(record, number) {
-                Ok(()) => true,
-                Err(NotQueued::Now) => false,
-                Err(NotQueued::Ever(reason)) => {
-                    refused.push((number, reason));
-                    true
+            self.store.forward(budget, |record, number| {
+                let is_large = record.payload.len() > ALONE_BYTES;
+                if is_alone || (is_large && on_their_way > 0) {
+                    return false;
+                }
+                match sender.send_spooled(record, number) {
+                    Ok(()) => {
+                        on_their_way += 1;
+                        is_alone = is_large;
+                        true
+                    }
+                    Err(NotQueued::Now) => false,
+                    Err(NotQueued::Ever(reason)) => {
+                        refused.push((number, reason));
+                        true
+                    }
                 }
             })
         };
+        self.is_alone = is_alone;
         for (number, reason) in refused {
             if !self.put_away(number, reason) {
                 // Read again, with what follows it.

@@ -4,14 +4,14 @@ use touchstream_schemas::event::AppEvent;
 use touchstream_schemas::panes::metric;
 
 use crate::cells::{AppCell, Counts};
-use crate::series::SeriesKey;
+use crate::series::SeriesRef;
 
 /// From this status on a response is an error.
 const FIRST_ERROR_STATUS: i32 = 500;
 
 /// The series and numbers of an event; `None` for types that count nothing.
 #[must_use]
-pub fn counted(event: &AppEvent<'_>) -> Option<(SeriesKey, Counts)> {
+pub fn counted<'e>(event: &AppEvent<'e>) -> Option<(SeriesRef<'e>, Counts)> {
     let mut cell = AppCell::default();
     match event.event_type {
         "app.response" => {
@@ -25,5 +25,5 @@ pub fn counted(event: &AppEvent<'_>) -> Option<(SeriesKey, Counts)> {
         _ => return None,
     }
     let dimensions = [event.touchpoint, event.channel, event.device];
-    Some((SeriesKey::new(event.tenant, metric::APP, event.name?, dimensions), Counts::App(cell)))
+    Some((SeriesRef::new(event.tenant, metric::APP, event.name?, dimensions), Counts::App(cell)))
 }

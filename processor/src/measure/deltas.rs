@@ -12,7 +12,7 @@ use touchstream_schemas::facts::FurtherValue;
 use touchstream_schemas::panes::{CheckoutCounts, NowCount, Pane};
 use touchstream_schemas::time::EventTime;
 
-use crate::cells::{Cell, Counts, NO_POSITION, StepKey};
+use crate::cells::{Cell, Counts, NO_POSITION, StepKey, Written};
 use crate::series::{SeriesKey, SeriesRef};
 
 /// Steps, reasons, or things that are open now in one record, at most: a name is some hundred bytes at most, a record of Kafka 8 MiB.
@@ -137,24 +137,7 @@ impl Deltas {
     ) -> Result<(), E> {
         self.places.clear();
         for (series, mut delta) in self.series.drain(..) {
-            let mut pane = Pane {
-                tenant: &series.tenant,
-                metric: &series.metric,
-                detail: &series.detail,
-                touchpoint: &series.dimensions.touchpoint,
-                channel: &series.dimensions.channel,
-                device: &series.dimensions.device,
-                dimension: series.further().0,
-                dimension_value: series.further().1,
-                minute: None,
-                scores: None,
-                checkout: None,
-                response: None,
-                service: None,
-                app: None,
-                quality: None,
-                now: Vec::new(),
-            };
+            let mut pane = series.empty_pane(None);
             let now: Vec<NowCount<'_>> = delta
                 .now
                 .iter()
@@ -175,17 +158,10 @@ impl Deltas {
                 if *cell == cell.zero_like() {
                     continue;
                 }
-                pane.minute = Some(*minute);
-                (pane.scores, pane.checkout, pane.response) = (None, None, None);
-                (pane.service, pane.app, pane.quality) = (None, None, None);
-                match &cell.counts {
-                    Counts::Scores(scores) => pane.scores = Some(*scores),
-                    Counts::Checkout(checkout) => pane.checkout = Some(checkout.to_counts()),
-                    Counts::Response(response) => pane.response = Some(response.to_counts()),
-                    Counts::Service(service) => pane.service = Some(*service),
-                    Counts::App(app) => pane.app = Some(app.to_counts()),
-                    Counts::Quality(quality) => pane.quality = Some(*quality),
-                }
+                let Written { scores, checkout, response, service, app, quality } =
+                    Written::from(&cell.counts);
+                pane =
+                    Pane { minute: Some(*minute), scores, checkout, response, service, app, quality, ..pane };
                 let further_steps = split_off(pane.checkout.as_mut().map(|checkout| &mut checkout.steps));
                 let further_reasons = split_off(pane.checkout.as_mut().map(|checkout| &mut checkout.reasons));
                 emit(&series, &pane)?;

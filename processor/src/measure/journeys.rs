@@ -185,7 +185,7 @@ impl<R: Rules> Journeys<R> {
             let held = shelf.get_mut(place);
             held.revision = state.revision;
             // With its facts, until all is there: only what is newest is worth looking at.
-            held.points = state.body.into();
+            held.set_points(state.body);
             (place, held.segment.replace(slot))
         })
     }
@@ -197,9 +197,9 @@ impl<R: Rules> Journeys<R> {
             if held.segment.is_none() {
                 continue;
             }
-            let Some((packed, facts)) = Restored::split(&held.points) else { return false };
-            let mut unpacker = Unpacker::new(&held.key, &held.points);
-            unpacker.skip(held.points.len() - packed.len() - facts.len());
+            let Some((packed, facts)) = Restored::split(held.points()) else { return false };
+            let mut unpacker = Unpacker::new(held.key(), held.points());
+            unpacker.skip(held.points().len() - packed.len() - facts.len());
             let points = unpack_points::<R>(&mut unpacker, facts.len());
             let last = points.last().map_or(EventTime::MIN, |point| R::position(point).0);
             if last + self.keep < self.served {
@@ -210,8 +210,8 @@ impl<R: Rules> Journeys<R> {
                 continue;
             }
             let sent = R::unpack_facts(&points, &mut unpacker);
-            let packed = Box::from(packed);
-            let evaluation = evaluate(&*self.rules, &held.key, &points, self.served);
+            let packed = packed.to_vec();
+            let evaluation = evaluate(&*self.rules, held.key(), &points, self.served);
             let due = if is_sent::<R>(&evaluation.facts, &sent) {
                 self.wake_at(&points, evaluation.deadline)
             } else {
@@ -219,7 +219,7 @@ impl<R: Rules> Journeys<R> {
                 self.unlike.insert(place, sent);
                 EventTime::MIN
             };
-            self.shelf.get_mut(place).points = packed;
+            self.shelf.get_mut(place).set_points(&packed);
             self.shelf.wake(place, due);
         }
         true
@@ -238,16 +238,20 @@ impl<R: Rules> Journeys<R> {
         if at + self.keep < self.served {
             return false;
         }
-        let Some(place) = self.shelf.add(key) else { return false };
-        self.packer.begin(key);
-        pack_point(&mut self.packer);
+        let packer = &mut self.packer;
+        let pack = || {
+            packer.begin(key);
+            pack_point(packer);
+            packer.key_and_bytes()
+        };
+        let Some(place) = self.shelf.add(key, pack) else { return false };
         let length = self.packer.bytes().len();
         pack_facts(&mut self.packer);
         let (points, facts) = self.packer.bytes().split_at(length);
         let state = State { key, revision, points, facts };
         let segment = self.segments.append(place, None, state);
         let held = self.shelf.get_mut(place);
-        (held.points, held.revision, held.segment) = (points.into(), revision, Some(segment));
+        (held.revision, held.segment) = (revision, Some(segment));
         self.shelf.wake(place, at + self.keep + Millis(1));
         true
     }
@@ -319,8 +323,8 @@ impl<R: Rules> Journeys<R> {
                 if held.segment != Some(slot) {
                     continue;
                 }
-                let (key, revision) = (held.key.clone(), held.revision);
-                let mut unpacker = Unpacker::new(&key, &held.points);
+                let (key, revision) = (held.key().to_owned(), held.revision);
+                let mut unpacker = Unpacker::new(&key, held.points());
                 let points = unpack_points::<R>(&mut unpacker, 0);
                 match self.unlike.get(&place) {
                     Some(sent) => self.pack(&key, &points, &sent.clone()),
@@ -367,7 +371,7 @@ impl<R: Rules> Journeys<R> {
         held.touched = None;
         let mut is_changed = has_new_events;
         let revision = base_revision.max(held.revision + 1);
-        let key = held.key.clone();
+        let key = held.key().to_owned();
         let last = points.last().map_or(EventTime::MIN, |point| R::position(point).0);
         if last + self.keep < watermark {
             for fact in &sent {
@@ -415,7 +419,8 @@ impl<R: Rules> Journeys<R> {
             facts.iter_mut().for_each(|fact| R::stamp(fact, 0, false));
             self.pack(&key, &points, &facts);
             self.append(place, &key, revision);
-            self.shelf.get_mut(place).points = self.packer.bytes()[..self.packed_points].into();
+            let content = &self.packer.key_and_bytes()[..key.len() + self.packed_points];
+            self.shelf.get_mut(place).set_content(content);
         }
         self.shelf.wake(place, due);
         Ok(())
@@ -424,11 +429,11 @@ impl<R: Rules> Journeys<R> {
     /// Unpacks a journey, and tells what was sent out of it.
     fn pick_up(&mut self, place: Place) -> Touched<R> {
         let held = self.shelf.get(place);
-        let points = unpack_points::<R>(&mut Unpacker::new(&held.key, &held.points), 0);
+        let points = unpack_points::<R>(&mut Unpacker::new(held.key(), held.points()), 0);
         if points.is_empty() {
             return Touched { points, sent: Vec::new(), repeated_transactions: 0, has_new_events: false };
         }
-        let evaluation = evaluate(&*self.rules, &held.key, &points, self.served);
+        let evaluation = evaluate(&*self.rules, held.key(), &points, self.served);
         let mut sent = self.unlike.remove(&place).unwrap_or(evaluation.facts);
         for fact in &mut sent {
             R::stamp(fact, held.revision, false);

@@ -67,6 +67,13 @@ impl Measure {
             idle_interval: Millis(1_000),
         }
     }
+
+    /// The same, but of each partition at most so many journeys change before they settle within a transaction.
+    #[must_use]
+    pub fn settling_from(mut self, changing: usize) -> Measure {
+        self.shared.most_changing = changing;
+        self
+    }
 }
 
 impl Stage for Measure {
@@ -146,9 +153,9 @@ impl Stage for Measure {
         }
     }
 
-    fn flush(&mut self, output: &mut dyn Output) -> Result<(), StageError> {
+    fn flush(&mut self, now: EventTime, output: &mut dyn Output) -> Result<(), StageError> {
         for (partition, raw) in self.partitions.iter_mut() {
-            raw.flush(&self.shared, partition, &mut self.emitter, output)?;
+            raw.flush(&self.shared, partition, now, &mut self.emitter, output)?;
         }
         Ok(())
     }

@@ -6,6 +6,7 @@
 //! Fields stand without names: whoever changes a type that is packed, or the words, raises [`FORMAT`].
 
 mod read;
+mod signature;
 mod write;
 
 pub use read::Unpacker;

@@ -39,6 +39,8 @@ pub(super) struct Shared {
     pub(super) duplicate_limits: DuplicateLimits,
     pub(super) metrics: Metrics,
     pub(super) touchpoints: Arc<Touchpoints>,
+    /// Journeys of a partition that change within a transaction before they settle.
+    pub(super) most_changing: usize,
     processor: ProcessorSettings,
     decoder: Decoder,
     topics: Topics,
@@ -59,6 +61,7 @@ impl Shared {
             },
             metrics,
             touchpoints: touchpoints.clone(),
+            most_changing: MOST_CHANGING,
             decoder: Decoder::new(&schemas)
                 .with_registry(SchemaRegistry::configured(&settings.schemas.registry_url)),
             topics: Topics::new(&settings.kafka.topic_prefix),
@@ -105,7 +108,7 @@ struct Quality {
     counts: Cell,
 }
 
-/// Journeys that change within a transaction before they settle.
+/// Usual [`Shared::most_changing`].
 const MOST_CHANGING: usize = 8_192;
 
 /// How many of the newest [`Quality`] are tried for an event.
@@ -275,7 +278,7 @@ impl RawPartition {
                 self.admit(shared, &envelope, record, deltas, |_, deltas| {
                     if let Some((series, counts)) = app::counted(&event) {
                         let further = event.further(&shared.touchpoints);
-                        deltas.count_by(&series, &further, event.time, counts, Sign::Plus);
+                        deltas.count_in(series, &further, event.time, counts, Sign::Plus);
                     }
                     true
                 })
@@ -378,6 +381,7 @@ impl RawPartition {
         &mut self,
         shared: &Shared,
         partition: &InputPartition,
+        now: EventTime,
         emitter: &mut Emitter,
         output: &mut dyn Output,
     ) -> Result<(), StageError> {
@@ -387,8 +391,8 @@ impl RawPartition {
             FamilyJourneys::Feedback(journeys) => journeys.changing(),
             FamilyJourneys::App => 0,
         };
-        if changing >= MOST_CHANGING {
-            return self.settle(shared, partition, EventTime::now(), emitter, output);
+        if changing >= shared.most_changing {
+            return self.settle(shared, partition, now, emitter, output);
         }
         let number = partition.partition;
         self.answers.send_full(&shared.topics, number, output)?;

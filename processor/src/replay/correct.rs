@@ -131,6 +131,23 @@ fn contact_partitions(live: &Live) -> i32 {
     live.customers.values().map(|(partition, _)| partition + 1).max().unwrap_or(0)
 }
 
+/// Gives a stage a partition, and what its changelog holds of it.
+fn restore(
+    stage: &mut dyn Stage,
+    partition: &InputPartition,
+    committed: Option<&Committed>,
+    changelog: &Newest,
+) -> Result<(), StageError> {
+    stage.assigned(partition, committed, EventTime::now());
+    for (key, (number, value)) in changelog {
+        if *number == partition.partition {
+            let record = Record { offset: 0, appended_at: EventTime(0), key, value: Some(value) };
+            stage.restore(partition, record)?;
+        }
+    }
+    stage.restored(partition)
+}
+
 impl Correcting<'_> {
     pub(super) fn run(
         &self,
@@ -211,16 +228,7 @@ impl Correcting<'_> {
         let mut pending = 0;
         for (partition, committed) in self.reader.positions(&group(self.settings, "contacts"), &partitions)? {
             let (start, end) = self.reader.settled_range(&partition)?;
-            stage.assigned(&partition, committed.as_ref(), EventTime::now());
-            for (key, (number, value)) in &live.customers {
-                if *number == partition.partition {
-                    stage.restore(
-                        &partition,
-                        Record { offset: 0, appended_at: EventTime(0), key, value: Some(value) },
-                    )?;
-                }
-            }
-            stage.restored(&partition)?;
+            restore(&mut stage, &partition, committed.as_ref(), &live.customers)?;
             let from = committed.as_ref().map_or(start, |committed| committed.next_offset);
             self.reader.read(&partition, (from, end), |record| {
                 pending += 1;
@@ -250,16 +258,7 @@ impl Correcting<'_> {
         let metrics = Metrics::register(&Registry::new()).expect("the registry is new");
         let mut stage = RollUp::new(self.settings, self.touchpoints.clone(), self.raw_partitions, metrics);
         for (partition, committed) in self.reader.positions(&group(self.settings, "roll_up"), self.panes)? {
-            stage.assigned(&partition, committed.as_ref(), EventTime::now());
-            for (key, (number, value)) in &live.minutes {
-                if *number == partition.partition {
-                    stage.restore(
-                        &partition,
-                        Record { offset: 0, appended_at: EventTime(0), key, value: Some(value) },
-                    )?;
-                }
-            }
-            stage.restored(&partition)?;
+            restore(&mut stage, &partition, committed.as_ref(), &live.minutes)?;
         }
         Ok(stage)
     }

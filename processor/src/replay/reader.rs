@@ -149,12 +149,7 @@ impl Reader {
                     if message.offset() >= end {
                         break;
                     }
-                    take(Record {
-                        offset: message.offset(),
-                        appended_at: EventTime(message.timestamp().to_millis().unwrap_or_default()),
-                        key: message.key().unwrap_or_default(),
-                        value: message.payload(),
-                    })?;
+                    take(Record::from(&message))?;
                 }
             }
         }

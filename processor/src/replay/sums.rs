@@ -7,9 +7,7 @@ use touchstream_schemas::panes::{NowCount, Pane, metric};
 use touchstream_schemas::time::EventTime;
 
 use super::period::Period;
-use crate::cells::{
-    AppCell, Cell, CheckoutCell, Counts, NO_POSITION, Names, Recorded, ResponseCell, StepKey, counts_of,
-};
+use crate::cells::{Cell, Counts, NO_POSITION, Names, Recorded, StepKey, Written, counts_of};
 use crate::measure::deltas::Deltas;
 use crate::series::SeriesKey;
 
@@ -38,14 +36,7 @@ impl Sums {
 
     /// Adds a pane.
     pub(super) fn add_pane(&mut self, series: &SeriesKey, pane: &Pane<'_>, names: &mut Names) {
-        let recorded = Recorded {
-            scores: pane.scores,
-            checkout: pane.checkout.as_ref(),
-            response: pane.response.as_ref(),
-            service: pane.service,
-            app: pane.app.as_ref(),
-            quality: pane.quality,
-        };
+        let recorded = Recorded::from(pane);
         if let (Some(minute), Some(counts)) = (pane.minute, counts_of(recorded, names)) {
             self.add(series, minute, &Cell::new(counts));
         }
@@ -57,19 +48,8 @@ impl Sums {
         if minute.metric == metric::QUALITY {
             return;
         }
-        let dimensions = [minute.touchpoint, minute.channel, minute.device];
-        let mut series = SeriesKey::new(minute.tenant, minute.metric, minute.detail, dimensions);
-        if !minute.dimension.is_empty() {
-            series = series.split_by(minute.dimension, minute.dimension_value);
-        }
-        let recorded = Recorded {
-            scores: minute.scores,
-            checkout: minute.checkout.as_ref(),
-            response: minute.response.as_ref(),
-            service: minute.service,
-            app: minute.app.as_ref(),
-            quality: minute.quality,
-        };
+        let series = SeriesKey::of_minute(minute);
+        let recorded = Recorded::from(minute);
         match (minute.span, counts_of(recorded, names)) {
             (span::NOW, _) => self.add_now(&series, &minute.now, names),
             (span::MINUTE, Some(counts)) => self.add(&series, minute.start, &Cell::new(counts)),
@@ -178,31 +158,7 @@ fn pane<'p>(
     counts: Option<&'p Counts>,
     now: Vec<NowCount<'p>>,
 ) -> Pane<'p> {
-    let of = |counts: &'p Counts| match counts {
-        Counts::Scores(_) | Counts::Service(_) | Counts::Quality(_) => (None, None, None),
-        Counts::Checkout(cell) => (Some(CheckoutCell::to_counts(cell)), None, None),
-        Counts::Response(cell) => (None, Some(ResponseCell::to_counts(cell)), None),
-        Counts::App(cell) => (None, None, Some(AppCell::to_counts(cell))),
-    };
-    let (checkout, response, app) = counts.map_or((None, None, None), of);
-    Pane {
-        tenant: &series.tenant,
-        metric: &series.metric,
-        detail: &series.detail,
-        touchpoint: &series.dimensions.touchpoint,
-        channel: &series.dimensions.channel,
-        device: &series.dimensions.device,
-        dimension: series.further().0,
-        dimension_value: series.further().1,
-        minute,
-        scores: counts
-            .and_then(|counts| if let Counts::Scores(scores) = counts { Some(*scores) } else { None }),
-        checkout,
-        response,
-        service: counts
-            .and_then(|counts| if let Counts::Service(cell) = counts { Some(*cell) } else { None }),
-        app,
-        quality: None,
-        now,
-    }
+    let written = counts.map(Written::from).unwrap_or_default();
+    let Written { scores, checkout, response, service, app, quality: _ } = written;
+    Pane { scores, checkout, response, service, app, now, ..series.empty_pane(minute) }
 }

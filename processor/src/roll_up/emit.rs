@@ -18,7 +18,9 @@ use touchstream_schemas::windows::{AppWindow, CheckoutWindow, ResponseWindow, Wi
 
 use super::limit::{Admission, Kind, OTHER};
 use super::sizes;
-use crate::cells::{AppCell, Cell, CheckoutCell, Counts, NO_POSITION, ResponseCell, StepCell, StepKey};
+use crate::cells::{
+    AppCell, Cell, CheckoutCell, Counts, NO_POSITION, ResponseCell, StepCell, StepKey, Written,
+};
 use crate::metrics::Metrics;
 use crate::series::SeriesKey;
 use crate::stage::{Outgoing, Output, StageError};
@@ -151,15 +153,9 @@ impl Sending<'_> {
         start: EventTime,
         cell: &Cell,
     ) -> Result<(), StageError> {
-        let mut record = empty_minute(key, span, start, self.revision);
-        match &cell.counts {
-            Counts::Scores(scores) => record.scores = Some(*scores),
-            Counts::Checkout(checkout) => record.checkout = Some(checkout.to_counts()),
-            Counts::Response(response) => record.response = Some(response.to_counts()),
-            Counts::Service(service) => record.service = Some(*service),
-            Counts::App(app) => record.app = Some(app.to_counts()),
-            Counts::Quality(quality) => record.quality = Some(*quality),
-        }
+        let Written { scores, checkout, response, service, app, quality } = Written::from(&cell.counts);
+        let empty = key.empty_minute(span, start, self.revision);
+        let record = Minute { scores, checkout, response, service, app, quality, ..empty };
         self.send_minute(key, &record)
     }
 
@@ -168,7 +164,7 @@ impl Sending<'_> {
         if open.is_empty() {
             return self.forget(key, span::NOW, EventTime(0));
         }
-        let mut record = empty_minute(key, span::NOW, EventTime(0), self.revision);
+        let mut record = key.empty_minute(span::NOW, EventTime(0), self.revision);
         record.now = open
             .iter()
             .map(|((position, name), count)| NowCount {
@@ -199,7 +195,7 @@ impl Sending<'_> {
         let emitter = &mut *self.emitter;
         if let Some(from) = admission.from {
             let series = SeriesKey::new(tenant, metric, kind, [&admission.name, "", ""]);
-            let record = empty_minute(&series, span::NAME, from, self.revision);
+            let record = series.empty_minute(span::NAME, from, self.revision);
             emitter.minute.encode_into(&record, &mut emitter.buffer)?;
         }
         let (partition, value) = (Some(self.partition), admission.from.map(|_| emitter.buffer.as_slice()));
@@ -305,27 +301,4 @@ fn funnel<'c>(cell: &'c CheckoutCell, now: NowIn<'c>) -> CheckoutWindow<'c> {
 
 fn index_of(position: i32) -> Option<i32> {
     (position != NO_POSITION).then_some(position)
-}
-
-fn empty_minute<'k>(key: &'k SeriesKey, span: &'k str, start: EventTime, revision: i64) -> Minute<'k> {
-    Minute {
-        tenant: &key.tenant,
-        metric: &key.metric,
-        detail: &key.detail,
-        touchpoint: &key.dimensions.touchpoint,
-        channel: &key.dimensions.channel,
-        device: &key.dimensions.device,
-        dimension: key.further().0,
-        dimension_value: key.further().1,
-        span,
-        start,
-        scores: None,
-        checkout: None,
-        response: None,
-        service: None,
-        app: None,
-        quality: None,
-        now: Vec::new(),
-        revision,
-    }
 }

@@ -138,14 +138,7 @@ impl PanePartition {
         let pane = self.limits.limit(pane);
         let parts = [pane.tenant, pane.metric, pane.detail, pane.touchpoint, pane.channel, pane.device];
         let key = self.key(parts, (pane.dimension, pane.dimension_value));
-        let recorded = Recorded {
-            scores: pane.scores,
-            checkout: pane.checkout.as_ref(),
-            response: pane.response.as_ref(),
-            service: pane.service,
-            app: pane.app.as_ref(),
-            quality: pane.quality,
-        };
+        let recorded = Recorded::from(&pane);
         let counts = counts_of(recorded, &mut self.names);
         if let (Some(minute), Some(counts)) = (pane.minute, counts) {
             self.apply_minute(&key, minute, &Cell::new(counts), true);
@@ -174,14 +167,7 @@ impl PanePartition {
         let key = self.key([tenant, metric, detail, touchpoint, channel, device], further);
         // Sent to the changelog, but its windows were not sent any more.
         let is_unsent = minute.revision > self.note.revision;
-        let recorded = Recorded {
-            scores: minute.scores,
-            checkout: minute.checkout.as_ref(),
-            response: minute.response.as_ref(),
-            service: minute.service,
-            app: minute.app.as_ref(),
-            quality: minute.quality,
-        };
+        let recorded = Recorded::from(minute);
         let counts = counts_of(recorded, &mut self.names);
         match (minute.span, counts) {
             (span::NOW, _) => self.apply_now(&key, &minute.now, is_unsent),

@@ -215,15 +215,10 @@ impl Worker {
             }
             let found = assignment.positions.get_mut(message.topic(), message.partition());
             let Some((partition, position)) = found else { continue };
-            let record = Record {
-                offset: message.offset(),
-                appended_at: EventTime(message.timestamp().to_millis().unwrap_or_default()),
-                key: message.key().unwrap_or_default(),
-                value: message.payload(),
-            };
+            let record = Record::from(&message);
             if records.is_multiple_of(BETWEEN_FLUSHES) && !transaction.is_committing() {
                 self.wait_for(transaction)?;
-                self.stage.flush(transaction)?;
+                self.stage.flush(EventTime::now(), transaction)?;
             }
             if records % 1_024 == 0 {
                 is_behind = EventTime::now() - record.appended_at > BEHIND;

@@ -17,7 +17,6 @@ use touchstream_runtime::kafka;
 use touchstream_runtime::settings::Settings;
 use touchstream_runtime::shutdown::Shutdown;
 use touchstream_schemas::duplicates::DuplicateLimits;
-use touchstream_schemas::time::EventTime;
 
 use super::ANSWER_DEADLINE;
 use super::rebalance::GroupContext;
@@ -214,12 +213,7 @@ impl<'w> Restorer<'w> {
                     if end.is_some_and(|end| message.offset() >= end) {
                         break true;
                     }
-                    take(Record {
-                        offset: message.offset(),
-                        appended_at: EventTime(message.timestamp().to_millis().unwrap_or_default()),
-                        key: message.key().unwrap_or_default(),
-                        value: message.payload(),
-                    })?;
+                    take(Record::from(&message))?;
                 }
             }
         };

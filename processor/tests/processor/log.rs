@@ -19,6 +19,11 @@ use touchstream_schemas::time::EventTime;
 /// Partitions of every topic.
 pub(crate) const PARTITIONS: i32 = 2;
 
+/// Records of a partition between two looks at what could be sent already, and journeys that change before they are settled then: few, as
+/// transactions here are small.
+const BETWEEN_FLUSHES: usize = 5;
+const MOST_CHANGING: usize = 2;
+
 /// Offsets that an aborted transaction takes in a partition, at most: that there is a gap matters, not how long it is.
 const GAP: usize = 3;
 
@@ -312,12 +317,17 @@ impl Owner {
     ) -> Ended {
         let room = if let Some(Fault::WhileSettling(room)) = fault { Some(room) } else { None };
         let mut pending = Pending { room, ..Pending::default() };
+        let mut is_lost = false;
         for (partition, next) in &mut self.positions {
             let stored = log.partition(&partition.topic, partition.partition);
             let mut waiting = visible(stored, *next);
-            for record in waiting.by_ref().take(count()) {
+            for (number, record) in (1..).zip(waiting.by_ref().take(count())) {
                 self.stage.process(partition, record).unwrap();
                 *next = record.offset + 1;
+                if number % BETWEEN_FLUSHES == 0 && self.stage.flush(now, &mut pending).is_err() {
+                    is_lost = true;
+                    break;
+                }
             }
             if waiting.next().is_none() {
                 *next = i64::try_from(stored.len()).unwrap();
@@ -327,7 +337,7 @@ impl Owner {
         if fault == Some(Fault::BeforeSettling) {
             return Ended::Aborted;
         }
-        if self.stage.settle(now, &mut pending).is_err() {
+        if is_lost || self.stage.settle(now, &mut pending).is_err() {
             assert!(room.is_some(), "only the fault makes sending fail");
             log.end(pending, now, false);
             return Ended::Aborted;
@@ -391,7 +401,8 @@ fn metrics() -> Metrics {
 
 /// A new measuring stage.
 pub(crate) fn measure(settings: &Settings, touchpoints: &Arc<Touchpoints>) -> Box<dyn Stage> {
-    Box::new(Measure::new(settings, touchpoints.clone(), PARTITIONS, metrics()))
+    let measure = Measure::new(settings, touchpoints.clone(), PARTITIONS, metrics());
+    Box::new(measure.settling_from(MOST_CHANGING))
 }
 
 /// A new rolling-up stage.

@@ -5,6 +5,8 @@
 mod load;
 mod origin;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::secret::Secret;
@@ -68,8 +70,11 @@ section! {
         password: Secret,
         password_file: String,
         ca_file: String,
+        cluster: String,
+        reader_role: String,
         events_retention_days: u32,
         text_retention_days: u32,
+        table_retention_days: BTreeMap<String, u32>,
     }
 }
 

@@ -51,7 +51,7 @@ fn nullable(text: Option<&str>) -> String {
 }
 
 /// A literal. Braces would be taken for placeholders, and a line's end after a semicolon for the end of a statement.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let mut literal = String::from("'");
     for character in text.chars() {
         match character {

@@ -6,7 +6,7 @@
 //! compared are ratios within a round; [`report`] writes medians and spread into a page of `docs/results`.
 //!
 //! `make bench-ingest` runs it. BENCH_SECONDS (4), BENCH_ROUNDS (5), BENCH_CONNECTIONS (64,256) and BENCH_PAGE
-//! (none: only printed) change it.
+//! (none: only printed) change it; with BENCH_DISK the data lie on the disk, not in memory.
 
 mod bare;
 mod events;

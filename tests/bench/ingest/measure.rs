@@ -85,7 +85,7 @@ struct Bench<'p> {
 
 /// Measures everything.
 pub(crate) fn run(plan: &Plan) -> Figures {
-    let directory = tempfile::tempdir().expect("a directory can be made");
+    let directory = server::data_directory();
     let kafka = server::start_kafka(directory.path(), BARE_TOPIC);
     let mut bench = Bench::new(plan, directory.path(), &kafka.bootstrap(), kafka.process().pid());
     let mut figures = Figures {
@@ -105,7 +105,7 @@ pub(crate) fn run(plan: &Plan) -> Figures {
         bench.constant(duel);
     }
     let rate = figures.batches.rate.median() / 2.0;
-    for _ in 0..plan.rounds.div_ceil(2) {
+    for _ in 0..plan.rounds {
         let seen = bench.steady(&bench.ours.address.clone(), true, BATCH_CONNECTIONS, rate);
         figures.batches_steady.add(&seen, BATCH);
     }
@@ -205,7 +205,7 @@ impl Bench<'_> {
         let rate = duel.ours.rate.median() / 2.0;
         let bare = self.bares.iter().find(|(linger, _)| *linger == duel.best_linger_ms).expect("it is there");
         let (bare, ours) = (bare.1.address.clone(), self.ours.address.clone());
-        for _ in 0..self.plan.rounds.div_ceil(2) {
+        for _ in 0..self.plan.rounds {
             let seen = self.steady(&bare, false, duel.connections, rate);
             duel.bare_steady.add(&seen, 1);
             let seen = self.steady(&ours, false, duel.connections, rate);

@@ -222,7 +222,7 @@ pub(crate) struct Kafka {
 }
 
 impl Kafka {
-    fn start(directory: &Path) -> Kafka {
+    pub(super) fn start(directory: &Path) -> Kafka {
         let parts = touchstream_local_parts::kafka(&Progress::silent()).expect("Kafka's jars can be fetched");
         let [port, controller] = free_ports();
         let mut options = KafkaOptions::new(parts.jars, directory.join("kafka"), port);
@@ -284,7 +284,7 @@ impl Kafka {
 }
 
 /// As `touchstream setup` does, but compacted as often as Kafka can.
-fn create_topics(bootstrap: &str, partitions: i32) {
+pub(super) fn create_topics(bootstrap: &str, partitions: i32) {
     let admin: AdminClient<DefaultClientContext> =
         ClientConfig::new().set("bootstrap.servers", bootstrap).create().expect("a client can be made");
     let all = Topics::new("cx").all();

@@ -9,6 +9,7 @@ mod committed;
 mod input;
 mod poison;
 mod transactions;
+mod young_topic;
 
 use std::time::{Duration, Instant};
 

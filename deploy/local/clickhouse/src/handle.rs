@@ -149,6 +149,11 @@ impl Server {
             let tokens = tokens(&received.text);
             format = statement::find_output(&tokens).format.unwrap_or(format);
             change = find_change(&tokens);
+            if has_no_result(&tokens) {
+                format.clear();
+            }
+        } else {
+            format.clear();
         }
         match &change {
             Some(SessionChange::Set(pairs)) => {
@@ -227,6 +232,15 @@ impl Server {
 
 fn tokens(text: &[u8]) -> Vec<Token<'_>> {
     Lexer::new(text).collect()
+}
+
+/// Whether a statement has no result at all, not even an empty one: its response names no format.
+fn has_no_result(tokens: &[Token<'_>]) -> bool {
+    const WITHOUT: [&str; 14] = [
+        "CREATE", "DROP", "ALTER", "INSERT", "TRUNCATE", "RENAME", "EXCHANGE", "SET", "USE", "OPTIMIZE",
+        "ATTACH", "DETACH", "DELETE", "SYSTEM",
+    ];
+    tokens.first().is_some_and(|first| WITHOUT.iter().any(|word| first.is_word(word)))
 }
 
 fn find_change(tokens: &[Token<'_>]) -> Option<SessionChange> {

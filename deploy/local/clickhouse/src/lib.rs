@@ -16,6 +16,7 @@ mod frames;
 mod handle;
 mod metrics;
 mod multipart;
+mod native;
 mod receive;
 mod request;
 mod respond;

@@ -48,6 +48,8 @@ pub(crate) struct Request {
     pub(crate) parameters: Vec<(String, Vec<u8>)>,
     pub(crate) settings: Vec<Setting>,
     pub(crate) session: Option<SessionRequest>,
+    /// `client_protocol_version`: what a client's Native format has beyond the engine's; 0 when it names none.
+    pub(crate) protocol_version: u64,
     /// `compress=1`: ClickHouse's blocks.
     pub(crate) framed_response: bool,
     /// `decompress=1`.
@@ -115,6 +117,9 @@ impl Request {
             parameters: parameters_of_query,
             settings,
             session: read_session(&last)?,
+            protocol_version: last("client_protocol_version")
+                .and_then(|version| version.parse().ok())
+                .unwrap_or_default(),
             framed_response: is_on("compress"),
             framed_body: is_on("decompress"),
             // On by default in this engine's release.

@@ -4,6 +4,7 @@ use crate::conduct::{Answer, BEGINNING};
 use crate::engine::QueryOutcome;
 use crate::error::Exception;
 use crate::frames;
+use crate::native::{FIRST_VERSION, Rewriter};
 use crate::request::{Encoding, Request};
 use async_compression::Level;
 use async_compression::tokio::bufread::{BrotliEncoder, GzipEncoder, ZlibEncoder, ZstdEncoder};
@@ -67,8 +68,14 @@ impl ServerFacts {
         let text = format!("{} (version {})\n", error.text, self.version);
         let framed = request.is_some_and(|request| request.framed_response);
         let body = if framed { frames::encode(text.as_bytes()) } else { Bytes::from(text) };
-        let mut response = Response::new(full(body));
+        // An error is packed as the result would have been.
+        let encoding = request.and_then(|request| request.encoding);
+        let body = if encoding.is_some() { encode(stream::iter([Ok(body)]), encoding) } else { full(body) };
+        let mut response = Response::new(body);
         *response.status_mut() = error.status();
+        if let Some(encoding) = encoding {
+            set(&mut response, CONTENT_ENCODING.as_str(), encoding.name());
+        }
         set(&mut response, CONTENT_TYPE.as_str(), "text/plain; charset=UTF-8");
         set(&mut response, "x-clickhouse-exception-code", &error.code.to_string());
         if error.status() == StatusCode::UNAUTHORIZED {
@@ -87,6 +94,19 @@ impl ServerFacts {
         started: Instant,
     ) -> Response<ResponseBody> {
         let (format, content_type) = self.format(format);
+        let versioned = request.protocol_version >= FIRST_VERSION && format == "Native";
+        let answer = match answer {
+            Answer::Whole(outcome, bytes) if versioned && !bytes.is_empty() => {
+                let mut rewriter = Rewriter::new();
+                let rewritten =
+                    rewriter.push(&bytes).and_then(|head| Ok([head, rewriter.finish()?].concat()));
+                match rewritten {
+                    Ok(bytes) => Answer::Whole(outcome, bytes.into()),
+                    Err(error) => Answer::Failed(Exception::not_implemented(error.to_string())),
+                }
+            }
+            other => other,
+        };
         let (summary, body) = match answer {
             Answer::Failed(error) => return self.exception(&error, Some(request)),
             Answer::Whole(outcome, bytes) => {
@@ -94,14 +114,18 @@ impl ServerFacts {
                 let bytes = if bytes.is_empty() { Bytes::from(outcome.output.clone()) } else { bytes };
                 (summary(&outcome, started), whole(bytes, request))
             }
-            Answer::Stored(outcome, receiver) => (summary(&outcome, started), streamed(receiver, request)),
+            Answer::Stored(outcome, receiver) => {
+                (summary(&outcome, started), streamed(receiver, request, versioned))
+            }
             Answer::Streaming(receiver) => {
-                (summary(&QueryOutcome::default(), started), streamed(receiver, request))
+                (summary(&QueryOutcome::default(), started), streamed(receiver, request, versioned))
             }
         };
         let mut response = Response::new(body);
         set(&mut response, CONTENT_TYPE.as_str(), &content_type);
-        set(&mut response, "x-clickhouse-format", &format);
+        if !format.is_empty() {
+            set(&mut response, "x-clickhouse-format", &format);
+        }
         set(&mut response, "x-clickhouse-summary", &summary);
         if let Some(encoding) = request.encoding {
             set(&mut response, CONTENT_ENCODING.as_str(), encoding.name());
@@ -148,8 +172,29 @@ fn whole(bytes: Bytes, request: &Request) -> ResponseBody {
     pack(stream::iter([Ok(bytes)]), request)
 }
 
-fn streamed(mut receiver: tokio::sync::mpsc::Receiver<io::Result<Bytes>>, request: &Request) -> ResponseBody {
-    pack(stream::poll_fn(move |context| receiver.poll_recv(context)), request)
+fn streamed(
+    mut receiver: tokio::sync::mpsc::Receiver<io::Result<Bytes>>,
+    request: &Request,
+    versioned: bool,
+) -> ResponseBody {
+    let plain = stream::poll_fn(move |context| receiver.poll_recv(context));
+    if versioned { pack(rewritten(plain), request) } else { pack(plain, request) }
+}
+
+/// Native blocks as a client of this protocol version expects them.
+fn rewritten(
+    plain: impl Stream<Item = io::Result<Bytes>> + Send + Unpin + 'static,
+) -> impl Stream<Item = io::Result<Bytes>> + Send + Unpin + 'static {
+    Box::pin(stream::try_unfold((plain, Some(Rewriter::new())), |(mut plain, rewriter)| async move {
+        let Some(mut rewriter) = rewriter else { return Ok(None) };
+        match plain.next().await {
+            Some(chunk) => {
+                let blocks = rewriter.push(&chunk?).map_err(io::Error::other)?;
+                Ok(Some((blocks, (plain, Some(rewriter)))))
+            }
+            None => Ok(Some((rewriter.finish().map_err(io::Error::other)?, (plain, None)))),
+        }
+    }))
 }
 
 fn pack(

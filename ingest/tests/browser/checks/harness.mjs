@@ -173,10 +173,10 @@ export class Visitor {
 
   /** What is on the device, by every means a page has. */
   device(page = this.page) {
-    return page.evaluate(async () => ({
+    return inTime('what is on the device', page.evaluate(async () => ({
       local: Object.keys(localStorage), session: Object.keys(sessionStorage), cookie: document.cookie,
       databases: (await indexedDB.databases()).length, caches: window.caches ? (await caches.keys()).length : 0,
-    }))
+    })))
   }
 
   async expectNothingOnDevice(page = this.page) {
@@ -186,7 +186,7 @@ export class Visitor {
 
   async leave() {
     assert.deepEqual(this.errors, [], this.variant)
-    await this.context.close()
+    await inTime('the visit to close', this.context.close())
   }
 }
 

@@ -2,15 +2,14 @@
 //!
 //! A million journeys rest here, so every byte of a place counts: keys are held once, found by hash, and timers are kept by the second.
 
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
-use std::hash::BuildHasherDefault;
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
-use super::segments::Slot;
-use touchstream_schemas::duplicates::TakeHash;
+use hashbrown::HashTable;
 use touchstream_schemas::time::{EventTime, Millis};
 use xxhash_rust::xxh3::xxh3_64;
+
+use super::segments::Slot;
 
 /// Number of a journey's place; it is given away again once the journey is forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,19 +29,46 @@ impl Place {
 /// A journey at its place.
 #[derive(Debug, Default)]
 pub(super) struct Held {
-    pub(super) key: Box<str>,
-    /// Its events, packed in order.
-    pub(super) points: Box<[u8]>,
+    /// Its key, then its events, packed in order: one piece of memory instead of two.
+    content: Box<[u8]>,
     /// Highest revision given to a fact of this journey.
     pub(super) revision: i64,
+    due: EventTime,
+    key_length: u32,
+    /// The second under which the timer stands.
+    armed: Second,
     /// One more than its index among the journeys that are changing.
     pub(super) touched: Option<NonZeroU32>,
     /// Where in the changelog its newest state is.
     pub(super) segment: Option<Slot>,
-    due: EventTime,
-    /// The second under which the timer stands.
-    armed: i64,
 }
+
+impl Held {
+    pub(super) fn key(&self) -> &str {
+        std::str::from_utf8(self.key_bytes()).expect("a key is a text")
+    }
+
+    fn key_bytes(&self) -> &[u8] {
+        &self.content[..self.key_length as usize]
+    }
+
+    pub(super) fn points(&self) -> &[u8] {
+        &self.content[self.key_length as usize..]
+    }
+
+    /// Replaces key and events; the key is the same as before.
+    pub(super) fn set_content(&mut self, key_and_points: &[u8]) {
+        self.content = key_and_points.into();
+    }
+
+    /// Replaces the events.
+    pub(super) fn set_points(&mut self, points: &[u8]) {
+        self.content = [self.key_bytes(), points].concat().into();
+    }
+}
+
+/// A second since 1970 that a timer stands under; what lies outside of 136 years stands at their ends.
+type Second = u32;
 
 /// All places.
 #[derive(Debug, Default)]
@@ -50,19 +76,18 @@ pub(super) struct Shelf {
     /// In pieces, so that growing copies nothing and leaves no room of the same size unused.
     places: Vec<Vec<Held>>,
     free: Vec<Place>,
-    by_hash: HashMap<u64, Place, BuildHasherDefault<TakeHash>>,
-    /// Keys whose hash another key has.
-    others: HashMap<Box<str>, Place>,
-    timers: BTreeMap<i64, Vec<Place>>,
+    /// Places by key, each with half of the key's hash: it tells nearly all keys apart without a look at them.
+    by_key: HashTable<(u32, Place)>,
+    timers: BTreeMap<Second, Vec<Place>>,
 }
 
-const NEVER: i64 = i64::MAX;
+const NEVER: Second = Second::MAX;
 /// Places in a piece.
 const PIECE: usize = 4_096;
 
 impl Shelf {
     pub(super) fn len(&self) -> usize {
-        self.by_hash.len() + self.others.len()
+        self.by_key.len()
     }
 
     /// All places, also those where nothing rests.
@@ -80,26 +105,25 @@ impl Shelf {
     }
 
     pub(super) fn find_or_add(&mut self, key: &str) -> Place {
-        let hash = xxh3_64(key.as_bytes());
-        self.find_hashed(key, hash).unwrap_or_else(|| self.add_hashed(key, hash))
+        let half = half_hash(key);
+        self.find_hashed(key, half).unwrap_or_else(|| self.add_hashed(key.as_bytes(), key.len(), half))
     }
 
-    /// A new place; `None` when the key has one.
-    pub(super) fn add(&mut self, key: &str) -> Option<Place> {
-        let hash = xxh3_64(key.as_bytes());
-        self.find_hashed(key, hash).is_none().then(|| self.add_hashed(key, hash))
+    /// A new place, that holds what `pack` makes: the key, then events; `None` when the key has one.
+    pub(super) fn add<'p>(&mut self, key: &str, pack: impl FnOnce() -> &'p [u8]) -> Option<Place> {
+        let half = half_hash(key);
+        self.find_hashed(key, half).is_none().then(|| self.add_hashed(pack(), key.len(), half))
     }
 
-    fn find_hashed(&self, key: &str, hash: u64) -> Option<Place> {
-        match self.by_hash.get(&hash) {
-            Some(place) if *self.get(*place).key == *key => Some(*place),
-            _ if self.others.is_empty() => None,
-            _ => self.others.get(key).copied(),
-        }
+    fn find_hashed(&self, key: &str, half: u32) -> Option<Place> {
+        let is_same =
+            |(other, place): &(u32, Place)| *other == half && self.get(*place).key_bytes() == key.as_bytes();
+        self.by_key.find(spread(half), is_same).map(|(_, place)| *place)
     }
 
-    fn add_hashed(&mut self, key: &str, hash: u64) -> Place {
-        let held = Held { key: key.into(), armed: NEVER, ..Held::default() };
+    fn add_hashed(&mut self, content: &[u8], key_length: usize, half: u32) -> Place {
+        let key_length = u32::try_from(key_length).expect("a record of Kafka is far smaller");
+        let held = Held { content: content.into(), key_length, armed: NEVER, ..Held::default() };
         let place = match self.free.pop() {
             Some(place) => {
                 *self.get_mut(place) = held;
@@ -115,24 +139,15 @@ impl Shelf {
                 Place::at((pieces - 1) * PIECE + piece.len() - 1)
             }
         };
-        match self.by_hash.entry(hash) {
-            Entry::Vacant(vacant) => {
-                vacant.insert(place);
-            }
-            Entry::Occupied(_) => {
-                self.others.insert(key.into(), place);
-            }
-        }
+        self.by_key.insert_unique(spread(half), (half, place), |(half, _)| spread(*half));
         place
     }
 
     pub(super) fn remove(&mut self, place: Place) {
-        let key = std::mem::replace(self.get_mut(place), Held { armed: NEVER, ..Held::default() }).key;
-        let hash = xxh3_64(key.as_bytes());
-        if self.by_hash.get(&hash) == Some(&place) {
-            self.by_hash.remove(&hash);
-        } else {
-            self.others.remove(&key);
+        let removed = std::mem::replace(self.get_mut(place), Held { armed: NEVER, ..Held::default() });
+        let found = self.by_key.find_entry(spread(half_hash(removed.key())), |(_, other)| *other == place);
+        if let Ok(entry) = found {
+            entry.remove();
         }
         self.free.push(place);
     }
@@ -182,6 +197,17 @@ impl Shelf {
     }
 }
 
-fn second_of(time: EventTime) -> i64 {
-    time.0.div_euclid(Millis(1_000).0)
+fn second_of(time: EventTime) -> Second {
+    let second = time.0.div_euclid(Millis(1_000).0).clamp(0, i64::from(NEVER - 1));
+    Second::try_from(second).unwrap_or(NEVER - 1)
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "half of the hash is what is wanted")]
+fn half_hash(key: &str) -> u32 {
+    xxh3_64(key.as_bytes()) as u32
+}
+
+/// Both ends of a hash tell where a key lies; half a hash is spread over both.
+fn spread(half: u32) -> u64 {
+    u64::from(half).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }

@@ -1,17 +1,9 @@
 //! Packing.
 
-use std::collections::HashMap;
-use std::sync::LazyLock;
-
 use serde::ser::{self, Serialize, SerializeSeq, SerializeStruct};
 
-use super::{EARLIER, INLINE, MOST_EARLIER, PackError, REMEMBERED_FROM, UUID, WORD, WORDS, parts_of};
-use crate::hash::Quick;
-
-const LONGEST_WORD: usize = 18;
-
-static TAG_OF_WORD: LazyLock<HashMap<&str, u8, Quick>> =
-    LazyLock::new(|| (WORD..).zip(WORDS).map(|(tag, word)| (word, tag)).collect());
+use super::signature::{Signature, tag_of_word};
+use super::{EARLIER, INLINE, MOST_EARLIER, PackError, REMEMBERED_FROM, UUID, parts_of};
 
 /// Packs values one after another.
 #[derive(Debug, Default)]
@@ -21,6 +13,8 @@ pub struct Packer {
     key_length: usize,
     /// Where the texts lie that were written in full.
     texts: Vec<(usize, usize)>,
+    /// One number for each of the texts, the same for the same text.
+    signatures: Vec<u64>,
 }
 
 impl Packer {
@@ -30,7 +24,11 @@ impl Packer {
         self.bytes.extend_from_slice(key.as_bytes());
         self.key_length = key.len();
         self.texts.clear();
-        self.texts.extend(parts_of(key));
+        self.signatures.clear();
+        for (at, length) in parts_of(key) {
+            self.texts.push((at, length));
+            self.signatures.push(Signature::of(&key.as_bytes()[at..at + length]).fold());
+        }
     }
 
     /// Adds a value.
@@ -47,6 +45,11 @@ impl Packer {
         &self.bytes[self.key_length..]
     }
 
+    /// The key, then what was packed.
+    pub(crate) fn key_and_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     fn number(&mut self, value: u64) {
         let mut rest = value;
         while rest >= 0x80 {
@@ -61,52 +64,73 @@ impl Packer {
     }
 
     fn text(&mut self, text: &str) {
-        if text.len() <= LONGEST_WORD
-            && let Some(tag) = TAG_OF_WORD.get(text)
-        {
-            self.bytes.push(*tag);
+        let signature = Signature::of(text.as_bytes());
+        if let Some(tag) = tag_of_word(&signature) {
+            self.bytes.push(tag);
             return;
         }
-        let same = |(at, length): &(usize, usize)| {
-            *length == text.len() && self.bytes[*at..*at + *length] == *text.as_bytes()
-        };
+        let folded = signature.fold();
         if text.len() >= REMEMBERED_FROM
-            && let Some(place) = self.texts.iter().position(same)
+            && let Some(place) = self.place_of(text, folded)
         {
             self.bytes.push(EARLIER + u8::try_from(place).unwrap_or_default());
             return;
         }
         if let Some(uuid) = uuid_of(text) {
             self.bytes.push(UUID);
-            self.bytes.extend_from_slice(&uuid.to_be_bytes());
+            self.bytes.extend_from_slice(&uuid);
             return;
         }
         self.bytes.push(INLINE);
         self.number(text.len() as u64);
         if text.len() >= REMEMBERED_FROM && self.texts.len() < MOST_EARLIER {
             self.texts.push((self.bytes.len(), text.len()));
+            self.signatures.push(folded);
         }
         self.bytes.extend_from_slice(text.as_bytes());
     }
+
+    /// The first of the texts written in full that is this one. Nearly all differ by signature, so hardly any is looked at.
+    fn place_of(&self, text: &str, folded: u64) -> Option<usize> {
+        let may_be = |(place, signature): (usize, &u64)| (*signature == folded).then_some(place);
+        self.signatures.iter().enumerate().filter_map(may_be).find(|place| {
+            let (at, length) = self.texts[*place];
+            self.bytes[at..at + length] == *text.as_bytes()
+        })
+    }
 }
 
+/// What is no digit of a UUID.
+const NO_DIGIT: u8 = 0xFF;
+
+/// The digit that a byte spells, in lowercase.
+const DIGIT_OF: [u8; 256] = {
+    let mut digits = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < 16 {
+        digits[b"0123456789abcdef"[value as usize] as usize] = value;
+        value += 1;
+    }
+    digits
+};
+
 /// The number in a UUID of lowercase digits, which is spelled the same when it is read back.
-fn uuid_of(text: &str) -> Option<u128> {
-    if text.len() != 36 {
+fn uuid_of(text: &str) -> Option<[u8; 16]> {
+    /// Where the two digits of each byte begin.
+    const PAIRS: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+    let spelled: &[u8; 36] = text.as_bytes().try_into().ok()?;
+    if [8, 13, 18, 23].map(|place| spelled[place]) != [b'-'; 4] {
         return None;
     }
-    let mut value = 0_u128;
-    for (place, byte) in text.bytes().enumerate() {
-        let is_dash = matches!(place, 8 | 13 | 18 | 23);
-        let digit = match byte {
-            b'-' if is_dash => continue,
-            b'0'..=b'9' if !is_dash => byte - b'0',
-            b'a'..=b'f' if !is_dash => byte - b'a' + 10,
-            _ => return None,
-        };
-        value = value << 4 | u128::from(digit);
-    }
-    Some(value)
+    // Every digit is below 16, so a higher bit anywhere tells that one was none.
+    let mut seen = 0;
+    let bytes = PAIRS.map(|place| {
+        let high = DIGIT_OF[usize::from(spelled[place])];
+        let low = DIGIT_OF[usize::from(spelled[place + 1])];
+        seen |= high | low;
+        high << 4 | low & 0xF
+    });
+    (seen < 16).then_some(bytes)
 }
 
 type Never = ser::Impossible<(), PackError>;

@@ -341,7 +341,7 @@ fn app_event(random: &mut ChaCha8Rng, context: &Context, touchpoints: &Touchpoin
         _ => (event.name, event.code) = (None, Some("E1")),
     }
     let counted = app::counted(&event).map(|(series, counts)| Counted {
-        series,
+        series: series.to_key(),
         further: event.further(touchpoints),
         time: event.time,
         counts,

@@ -1,7 +1,25 @@
--- Each run counts again from an hour before the last minute in which anything was counted, a week at most: after a stop of ClickHouse or of the
--- sink the events of all that time come at once, and the last hour alone would leave their gaps uncounted for ever.
-DROP VIEW IF EXISTS {database}.store_sequences_refresh SYNC;
+-- Events that never arrived: senders number the events of a session (`context.seq`), and what is missing between two numbers was lost on the way.
+CREATE TABLE IF NOT EXISTS {database}.store_sequences
+(
+    `tenant` LowCardinality(String) COMMENT 'Tenant.',
+    `source` LowCardinality(String) COMMENT 'Source of the write key.',
+    `family` LowCardinality(String) COMMENT 'Family of the event that follows the gap.',
+    `minute` DateTime('UTC') COMMENT 'Start of the minute in which that event was received.' CODEC(Delta, ZSTD(1)),
+    `numbered` Int64 COMMENT 'Events that have a number in a session.',
+    `gaps` Int64 COMMENT 'Those of them that follow a gap.',
+    `missing` Int64 COMMENT 'Numbers that are missing in these gaps, at most 1,000 in each.',
+    `counted_at` DateTime64(3, 'UTC') COMMENT 'When this was counted; the latest count is right.' CODEC(Delta, ZSTD(1))
+)
+ENGINE = ReplacingMergeTree(counted_at)
+PARTITION BY toYYYYMM(minute)
+ORDER BY (tenant, source, family, minute)
+COMMENT 'Storage: one row is one count of gaps in the sequence numbers of one source within one minute. Read the view sequence_gaps.';
 
+-- Counted here, where all families and partitions of a session meet, and not while inserting: the order of arrival does not matter, and a
+-- gap closes again when what was missing comes late. Each run counts again from an hour
+-- before the last minute in which anything was counted, a week at most: after a stop of ClickHouse or of the sink the events of all that
+-- time come at once, and the last hour alone would leave their gaps uncounted for ever. Memory is bounded. A
+-- gap counts for at most 1,000: numbers come from outside, and one of them alone must not look like a great loss.
 CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.store_sequences_refresh
 REFRESH EVERY 2 MINUTE APPEND TO {database}.store_sequences
 (
