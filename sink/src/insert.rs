@@ -7,11 +7,12 @@ use std::time::{Duration, Instant, SystemTime};
 use arrow_array::RecordBatch;
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
-use arrow_schema::ArrowError;
+use arrow_schema::{ArrowError, SchemaRef};
 use bytes::Bytes;
 use clickhouse::Client;
 use touchstream_runtime::admin::Readiness;
 
+use crate::check_table::{self, TableError};
 use crate::client::{Class, classify};
 use crate::error::SinkError;
 use crate::metrics::Metrics;
@@ -46,8 +47,8 @@ const SETTINGS: &[(&str, &str)] = &[
 pub(crate) struct Insert {
     /// Name without the database.
     pub(crate) table: &'static str,
-    /// Column list of the statement.
-    columns: String,
+    /// Columns as they are written.
+    schema: SchemaRef,
     /// Arrow stream.
     body: Bytes,
     /// Number of rows.
@@ -64,9 +65,7 @@ impl Insert {
         token: Option<String>,
     ) -> Result<Insert, SinkError> {
         let body = stream(batch).map_err(|source| SinkError::Arrow { table: table.to_owned(), source })?;
-        let names: Vec<String> =
-            batch.schema().fields().iter().map(|field| format!("`{}`", field.name())).collect();
-        Ok(Insert { table, columns: names.join(", "), body, rows: batch.num_rows(), token })
+        Ok(Insert { table, schema: batch.schema(), body, rows: batch.num_rows(), token })
     }
 
     /// Bytes of its body.
@@ -157,9 +156,23 @@ impl Inserter {
     pub(crate) async fn run_while_fresh(&self, insert: &Insert) -> Result<Outcome, SinkError> {
         let started = Instant::now();
         let mut pause = BACKOFF.0;
+        let now = || (Instant::now(), SystemTime::now());
+        let mut tried = now();
         loop {
-            let tried = (Instant::now(), SystemTime::now());
-            let Err(error) = self.attempt(insert).await else { break };
+            // ClickHouse stores NULL where a text does not fit a nullable column of another type, so nobody else would notice.
+            let error = match self.fits(insert).await {
+                Ok(()) if since(tried) >= self.token_trust => return Ok(Outcome::Unsure),
+                Ok(()) => {
+                    tried = now();
+                    let Err(error) = self.attempt(insert).await else { break };
+                    error
+                }
+                Err(TableError::Query { source, .. }) => source,
+                Err(error) => {
+                    self.blocked(insert.table, &error.to_string()).await?;
+                    continue;
+                }
+            };
             match classify(&error) {
                 Class::Refused => return Ok(Outcome::Refused(error.to_string())),
                 Class::Stop => self.blocked(insert.table, &error.to_string()).await?,
@@ -178,6 +191,12 @@ impl Inserter {
         self.metrics.insert_seconds.observe(started.elapsed().as_secs_f64());
         self.metrics.rows.with_label_values(&[insert.table]).inc_by(insert.rows as u64);
         Ok(Outcome::Stored)
+    }
+
+    /// Whether the table is the one that is written.
+    pub(crate) async fn fits(&self, insert: &Insert) -> Result<(), TableError> {
+        let table = format!("{}{}", self.prefix, insert.table);
+        check_table::check(&self.client, &self.database, &table, &insert.schema).await
     }
 
     /// Says that a person is needed for a table, and waits a moment.
@@ -203,9 +222,15 @@ impl Inserter {
     }
 
     async fn attempt(&self, insert: &Insert) -> Result<(), clickhouse::error::Error> {
-        let Insert { table, columns, body, token, .. } = insert;
-        let sql =
-            format!("INSERT INTO {}.{}{table} ({columns}) FORMAT ArrowStream", self.database, self.prefix);
+        let Insert { table, schema, body, token, .. } = insert;
+        let columns: Vec<String> =
+            schema.fields().iter().map(|field| format!("`{}`", field.name())).collect();
+        let sql = format!(
+            "INSERT INTO {}.{}{table} ({}) FORMAT ArrowStream",
+            self.database,
+            self.prefix,
+            columns.join(", ")
+        );
         let mut request =
             self.client.insert_formatted_with(sql).with_timeouts(Some(self.deadline), Some(self.deadline));
         for (name, value) in SETTINGS {

@@ -25,6 +25,9 @@ use crate::reject::Refused;
 /// Ids by which stored rows of a range are told from rows of a topic that is no more.
 const SOME_IDS: usize = 16;
 
+/// Milliseconds since 1970 that a `DateTime64(3)` holds: the years 1900 to 2299.
+const TIMES: std::ops::Range<i64> = -2_208_988_800_000..10_413_792_000_000;
+
 /// One record of a raw topic.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Record {
@@ -150,10 +153,11 @@ pub(crate) fn prepare(
     let mut bad = Vec::new();
     let rows = decoder.rows(&payloads, |index, detail| bad.push((index, detail))).map_err(arrow)?;
     for (index, detail) in bad.iter().rev() {
-        let (offset, payload) = (kept.remove(*index), payloads[*index].to_vec());
+        let (offset, payload) = (kept.remove(*index), payloads.remove(*index).to_vec());
         let detail = detail.clone();
         prepared.refused.push(Refused { offset, reason: "body", detail, payload: Some(payload) });
     }
+    let rows = storable(rows, &mut kept, &payloads, &mut prepared.refused).map_err(arrow)?;
     if rows.num_rows() == 0 {
         return Ok(prepared);
     }
@@ -175,6 +179,30 @@ pub(crate) fn prepare(
         });
     }
     Ok(prepared)
+}
+
+/// Leaves out rows whose time ClickHouse cannot hold: it would store another one.
+fn storable(
+    rows: RecordBatch,
+    offsets: &mut Vec<i64>,
+    payloads: &[&[u8]],
+    refused: &mut Vec<Refused>,
+) -> Result<RecordBatch, ArrowError> {
+    let is_bad = |time: &i64| !TIMES.contains(time);
+    let times = times(&rows, "time");
+    if !times.iter().any(is_bad) {
+        return Ok(rows);
+    }
+    let (bad, good): (Vec<usize>, Vec<usize>) = (0..times.len()).partition(|index| is_bad(&times[*index]));
+    refused.extend(bad.into_iter().map(|index| Refused {
+        offset: offsets[index],
+        reason: "time",
+        detail: format!("{} ms since 1970 is not between the years 1900 and 2299", times[index]),
+        payload: Some(payloads[index].to_vec()),
+    }));
+    *offsets = good.iter().map(|index| offsets[*index]).collect();
+    let good = UInt32Array::from_iter_values(good.into_iter().filter_map(|index| u32::try_from(index).ok()));
+    take_record_batch(&rows, &good)
 }
 
 /// Columns of a raw table as this sink writes them.

@@ -11,7 +11,7 @@ use arrow_array::cast::AsArray as _;
 use arrow_array::types::Int64Type;
 use arrow_select::take::take_record_batch;
 
-use crate::check_table::{self, TableError};
+use crate::check_table::TableError;
 use crate::client::{self, Class};
 use crate::error::SinkError;
 use crate::insert::{Insert, Inserter, Outcome};
@@ -96,16 +96,15 @@ async fn whole(inserter: &Inserter, chunk: &Chunk, is_replay: bool) -> Result<bo
     }
 }
 
-/// Whether the table is the one that is written; waits for a person where it is not.
+/// Whether the table is the one that is written, so that a row is to blame; waits for a person where it is not.
 async fn table_fits(inserter: &Inserter, chunk: &Chunk) -> Result<bool, SinkError> {
-    let (table, schema) = (chunk.insert.table, chunk.insert.batch()?.schema());
-    match check_table::check(inserter.client(), inserter.database(), table, &schema).await {
+    match inserter.fits(&chunk.insert).await {
         Ok(()) => Ok(true),
         Err(TableError::Query { source, .. }) if client::classify(&source) == Class::Retry => {
             tokio::time::sleep(PAUSE).await;
             Ok(false)
         }
-        Err(error) => inserter.blocked(table, &error.to_string()).await.map(|()| false),
+        Err(error) => inserter.blocked(chunk.insert.table, &error.to_string()).await.map(|()| false),
     }
 }
 

@@ -1,7 +1,7 @@
-//! A proxy before ClickHouse that swallows answers: the insert was applied, and the sink does not hear of it.
+//! A proxy before ClickHouse that swallows or holds answers: the insert was applied, and the sink does not hear of it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -13,6 +13,8 @@ pub(crate) struct Proxy {
     pub(crate) port: u16,
     per_mille: Arc<AtomicU32>,
     swallowed: Arc<AtomicUsize>,
+    holds: Arc<AtomicBool>,
+    held: Arc<AtomicUsize>,
 }
 
 impl Proxy {
@@ -20,7 +22,7 @@ impl Proxy {
     pub(crate) async fn start(target: u16) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let port = listener.local_addr().expect("it is bound").port();
-        let proxy = Proxy { port, per_mille: Arc::default(), swallowed: Arc::default() };
+        let proxy = Proxy { port, per_mille: Arc::default(), swallowed: Arc::default(), holds: Arc::default(), held: Arc::default() };
         let serving = proxy.clone();
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
@@ -41,6 +43,16 @@ impl Proxy {
         self.swallowed.load(Ordering::Relaxed)
     }
 
+    /// Holds answers to inserts until their connection ends, or does so no longer.
+    pub(crate) fn hold(&self, holds: bool) {
+        self.holds.store(holds, Ordering::Relaxed);
+    }
+
+    /// Answers held so far.
+    pub(crate) fn held(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
+    }
+
     /// Returns, and so closes both connections, at the end of either or when an answer is swallowed.
     async fn forward(&self, mut client: TcpStream, target: u16) {
         let Ok(mut server) = TcpStream::connect(("127.0.0.1", target)).await else { return };
@@ -56,6 +68,11 @@ impl Proxy {
                 }
                 read = server.read(&mut answer) => {
                     let Ok(length @ 1..) = read else { return };
+                    if is_insert && self.holds.load(Ordering::Relaxed) {
+                        self.held.fetch_add(1, Ordering::Relaxed);
+                        while matches!(client.read(&mut request).await, Ok(1..)) {}
+                        return;
+                    }
                     if is_insert && rand::random_range(0..1_000) < self.per_mille.load(Ordering::Relaxed) {
                         self.swallowed.fetch_add(1, Ordering::Relaxed);
                         return;
