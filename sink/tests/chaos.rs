@@ -201,7 +201,8 @@ async fn run(scale: Scale) {
     run.start_sinks();
     check(&mut run, scale, &sent).await;
     let logs = run.machine.sink_logs();
-    let replays = logs.lines().filter(|line| line.contains("replays=") && !line.contains("replays=0")).count();
+    let replays =
+        logs.lines().filter(|line| line.contains("replays=") && !line.contains("replays=0")).count();
     let swallowed: usize = run.proxies.iter().map(Proxy::swallowed).sum();
     eprintln!(
         "{} events, {} copies, {} damaged records in {:?}: {} kills of sinks ({unanswered} before the answer to an insert), {} of ClickHouse, \
@@ -239,7 +240,11 @@ async fn check(run: &mut Run, scale: Scale, sent: &Sent) {
         .ask("SELECT count(), uniqExact(touchpoint), min(n), max(n) FROM cx.nps WHERE window = '5m'")
         .await;
     assert_eq!(series.as_deref(), Some(format!("{SERIES}\t{SERIES}\t1000\t1000\n").as_str()), "seed {seed}");
-    assert_eq!(harness::rejected(&machine.settings).len(), sent.damaged, "seed {seed}: every damaged record is filed");
+    assert_eq!(
+        harness::rejected(&machine.settings).len(),
+        sent.damaged,
+        "seed {seed}: every damaged record is filed"
+    );
     let last = run.sinks.iter().flatten().map(Process::most_memory);
     run.most_memory = run.most_memory.max(last.max().unwrap_or_default());
 }

@@ -149,7 +149,8 @@ impl Machine {
 
     /// Each sink has its own: the next may be changed before this one has read it.
     fn config_of(&self, role: &str) -> PathBuf {
-        let (usual, changed) = ["touchstream.toml", "sink.toml"].map(|name| self.directory.path().join(name)).into();
+        let (usual, changed) =
+            ["touchstream.toml", "sink.toml"].map(|name| self.directory.path().join(name)).into();
         if role != "sink" || !changed.exists() {
             return usual;
         }
@@ -236,11 +237,10 @@ pub(crate) fn rejected(settings: &Settings) -> BTreeSet<Vec<String>> {
     let config = kafka::consumer(&settings.kafka, "test", "test").expect("no secret file");
     let consumer: BaseConsumer = config.create().expect("a consumer");
     let mut start = TopicPartitionList::new();
-    let metadata = consumer.fetch_metadata(Some("cx.rejected"), Duration::from_secs(10)).expect("Kafka answers");
+    let metadata =
+        consumer.fetch_metadata(Some("cx.rejected"), Duration::from_secs(10)).expect("Kafka answers");
     for partition in metadata.topics()[0].partitions() {
-        start
-            .add_partition_offset("cx.rejected", partition.id(), Offset::Beginning)
-            .expect("a valid offset");
+        start.add_partition_offset("cx.rejected", partition.id(), Offset::Beginning).expect("a valid offset");
     }
     consumer.assign(&start).expect("an assignment");
     let mut found = BTreeSet::new();

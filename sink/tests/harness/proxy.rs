@@ -22,7 +22,13 @@ impl Proxy {
     pub(crate) async fn start(target: u16) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let port = listener.local_addr().expect("it is bound").port();
-        let proxy = Proxy { port, per_mille: Arc::default(), swallowed: Arc::default(), holds: Arc::default(), held: Arc::default() };
+        let proxy = Proxy {
+            port,
+            per_mille: Arc::default(),
+            swallowed: Arc::default(),
+            holds: Arc::default(),
+            held: Arc::default(),
+        };
         let serving = proxy.clone();
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
