@@ -6,7 +6,7 @@ CARGO ?= cargo
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help tools up test format-check fmt lint dependencies tests build pin-parts browser-files schedules chaos-ingest chaos-processor hostile bench-accept bench-ingest bench-processor bench-queries fuzz
+.PHONY: help tools up test format-check fmt lint dependencies tests build pin-parts browser-files schedules chaos-ingest chaos-processor chaos-sink hostile bench-accept bench-ingest bench-processor bench-queries bench-sink fuzz
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,10 @@ CHAOS_SECONDS ?= 600
 chaos-processor: ## Three processors killed, stopped, started at random while events come, CHAOS_SECONDS=600 long; SEED=n for the same again
 	CHAOS_SECONDS=$(CHAOS_SECONDS) $(CARGO) test --release --locked --test pipeline -- --ignored --nocapture --exact processes::three_instances_under_many_faults_equal_the_recomputation
 
+CHAOS_OUTAGE_SECONDS ?= 600
+chaos-sink: ## Exactly once: 2 million events, 30 kills of sinks and ClickHouse, swallowed answers, ClickHouse away for CHAOS_OUTAGE_SECONDS=600; SEED=n
+	CHAOS_OUTAGE_SECONDS=$(CHAOS_OUTAGE_SECONDS) $(CARGO) test --release --locked -p touchstream-sink --test chaos -- --ignored --nocapture --exact two_million_events
+
 hostile: ## Every attack at once on ingest: memory flat, an honest client's p99 within twice its normal, without a floor
 	HOSTILE_STRICT=1 $(CARGO) test --release --locked -p touchstream-ingest --test http attacks_cost -- --nocapture
 
@@ -64,6 +68,10 @@ bench-processor: ## The processor beside Kafka Streams and a bare loop, its stat
 bench-ingest: build ## How fast ingest is, beside a bare handler, in 5 minutes: docs/results/2026-11-22-ingest-speed.md
 	@command -v wrk >/dev/null || apt-get install -y -q --no-install-recommends wrk
 	BENCH_PAGE=$(CURDIR)/docs/results/2026-11-22-ingest-speed.md $(CARGO) bench --locked --bench ingest
+
+bench-sink: build ## The sink beside ClickHouse's own Kafka tables and rows already encoded, memory, freshness: docs/results/2026-11-23-sink.md
+	BENCH_BINARY=$(abspath $(or $(CARGO_TARGET_DIR),target))/release/touchstream BENCH_PAGE=$(CURDIR)/docs/results/2026-11-23-sink.md \
+		$(CARGO) bench --locked -p touchstream-sink --bench sink
 
 bench-queries: ## How fast dashboards' questions are answered on thirty days: docs/results/2026-11-22-query-speed.md
 	BENCH_PAGE=$(CURDIR)/docs/results/2026-11-22-query-speed.md $(CARGO) test --release --locked -p touchstream-sink --test queries -- --ignored --nocapture --exact speed::every_panel_is_fast

@@ -4,6 +4,10 @@ use std::path::Path;
 
 use touchstream_runtime::{settings, shutdown, telemetry};
 
+/// As in the binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let file = std::env::args().nth(1).ok_or("usage: sink CONFIG_FILE")?;

@@ -88,20 +88,24 @@ pub(crate) async fn ask_within(
 pub(crate) enum Class {
     /// It may pass: try the same bytes again.
     Retry,
-    /// It will not pass: a person is needed.
+    /// A value does not fit: a row may be to blame, or a table that was altered.
+    Refused,
+    /// It will not pass by itself: a person is needed.
     Stop,
 }
 
+/// Errors of a value: text, number, date or type that cannot be taken, a constraint of the table that a row violates.
+const REFUSED: &[u32] = &[6, 27, 38, 41, 53, 69, 70, 72, 117, 131, 321, 349, 395, 407, 469, 691];
+
 /// Errors that no repetition cures: the statement, the table or the user is wrong.
-const PERMANENT: &[u32] = &[
-    6, 10, 16, 20, 26, 27, 36, 38, 41, 43, 44, 46, 47, 50, 53, 57, 60, 62, 69, 70, 72, 73, 80, 81, 115, 117,
-    131, 192, 193, 194, 349, 497, 516,
-];
+const PERMANENT: &[u32] =
+    &[10, 16, 20, 26, 36, 43, 44, 46, 47, 50, 57, 60, 62, 73, 80, 81, 115, 192, 193, 194, 497, 516];
 
 /// Sorts an error.
 pub(crate) fn classify(error: &clickhouse::error::Error) -> Class {
     match error {
         clickhouse::error::Error::BadResponse(text) => match code_of(text) {
+            Some(code) if REFUSED.contains(&code) => Class::Refused,
             Some(code) if PERMANENT.contains(&code) => Class::Stop,
             _ => Class::Retry,
         },
@@ -129,6 +133,7 @@ mod tests {
         for (text, class) in [
             ("Code: 60. DB::Exception: Table cx.x does not exist", Class::Stop),
             ("Code: 516. DB::Exception: Authentication failed", Class::Stop),
+            ("Code: 469. DB::Exception: Constraint `c` is violated at row 1", Class::Refused),
             ("Code: 252. DB::Exception: Too many parts", Class::Retry),
             ("Code: 241. DB::Exception: Memory limit exceeded", Class::Retry),
             ("Code: 243", Class::Retry),

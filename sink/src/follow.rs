@@ -4,16 +4,16 @@
 //! Eager protocol: every rebalance takes all partitions away first. Each assignment has an epoch; work of an older one is dropped.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::types::RDKafkaRespErr;
-use rdkafka::{ClientContext, Offset, Statistics, TopicPartitionList};
+use rdkafka::{ClientConfig, ClientContext, Message as _, Offset, Statistics, TopicPartitionList};
 use touchstream_schemas::duplicates::DuplicateLimits;
 
 use crate::error::SinkError;
-use crate::ledger::{Found, Intent, Mark};
+use crate::ledger::{Found, Intent, LedgerError, Mark};
 use crate::metrics::Metrics;
 
 /// Longest wait for one answer of the broker.
@@ -52,15 +52,23 @@ pub(crate) struct Follow {
     group: String,
     /// Limits of the duplicate rule where the stretch before the position is read again.
     rebuild: Option<DuplicateLimits>,
+    /// How to read the record that the ledger remembers; `None` where there is no ledger.
+    check: Option<ClientConfig>,
     changes: Mutex<Vec<Change>>,
     lag: Mutex<Vec<(String, i64)>>,
     metrics: Metrics,
 }
 
 impl Follow {
-    /// A context; with `rebuild`, reading starts that far before the position.
-    pub(crate) fn new(group: String, rebuild: Option<DuplicateLimits>, metrics: Metrics) -> Follow {
-        Follow { group, rebuild, changes: Mutex::default(), lag: Mutex::default(), metrics }
+    /// A context; with `rebuild`, reading starts that far before the position, and `check` makes a second reader where one is needed.
+    pub(crate) fn new(
+        group: String,
+        rebuild: Option<DuplicateLimits>,
+        check: ClientConfig,
+        metrics: Metrics,
+    ) -> Follow {
+        let check = rebuild.is_some().then_some(check);
+        Follow { group, rebuild, check, changes: Mutex::default(), lag: Mutex::default(), metrics }
     }
 
     /// Changes since the last call.
@@ -108,6 +116,12 @@ impl Follow {
                 .map_err(kafka("read the bounds of a partition"))?;
             let found = Found { committed: offset, mark, low, high };
             let plan = found.plan().map_err(ledger)?;
+            if let Some(witness) = mark.witness(plan.next) {
+                let renewed = self.renewed(consumer, (topic, partition), witness, low);
+                if let Some(error) = renewed.map_err(kafka("look for a record that was read"))? {
+                    return Err(ledger(error));
+                }
+            }
             let mut from = plan.next;
             if let Some(limits) = self.rebuild {
                 let limits = plan.replay.map_or(limits, |intent| intent.limits);
@@ -132,6 +146,42 @@ impl Follow {
             });
         }
         Ok((start, positions))
+    }
+
+    /// Whether another record stands where the ledger remembers one: then the topic was made anew, and going on behind the position would
+    /// skip what lies before it. Append times rise, so one question mostly answers it; only where it does not the record is read.
+    fn renewed(
+        &self,
+        consumer: &BaseConsumer<Follow>,
+        (topic, partition): (&str, i32),
+        (offset, expected): (i64, i64),
+        low: i64,
+    ) -> Result<Option<LedgerError>, KafkaError> {
+        let Some(check) = self.check.as_ref().filter(|_| offset >= low) else { return Ok(None) };
+        let later = offset_at(consumer, topic, partition, expected.saturating_add(1))?;
+        let is_first = offset_at(consumer, topic, partition, expected)?.is_some_and(|first| first <= offset);
+        if is_first && later.is_some_and(|later| later > offset) {
+            return Ok(None);
+        }
+        let reader: BaseConsumer = check.create()?;
+        let mut place = TopicPartitionList::new();
+        place.add_partition_offset(topic, partition, Offset::Offset(offset))?;
+        reader.assign(&place)?;
+        let until = Instant::now() + ANSWER;
+        while Instant::now() < until {
+            match reader.poll(Duration::from_millis(200)) {
+                Some(Ok(message)) if message.offset() == offset => {
+                    let found = message.timestamp().to_millis().unwrap_or_default();
+                    let is_another = found != expected;
+                    return Ok(is_another.then_some(LedgerError::Renewed { offset, found, expected }));
+                }
+                // A record that is gone tells nothing.
+                Some(Ok(_)) => return Ok(None),
+                Some(Err(KafkaError::PartitionEOF(_))) | None => {}
+                Some(Err(error)) => return Err(error),
+            }
+        }
+        Err(KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut))
     }
 
     fn assign(

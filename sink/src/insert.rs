@@ -1,20 +1,28 @@
 //! One insert: identical bytes until ClickHouse has them. A batch is encoded once as an Arrow stream of a single record batch,
-//! so that ClickHouse makes one block of it, and the token tells a repetition from new rows.
+//! so that ClickHouse makes one block of it, and the token tells a repetition from new rows. What only a person can mend (the table was
+//! altered, the user may not write any more) is said in log, metric and readiness, and waited for: nothing is lost meanwhile.
 
 use std::time::{Duration, Instant, SystemTime};
 
 use arrow_array::RecordBatch;
+use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
-use arrow_schema::ArrowError;
+use arrow_schema::{ArrowError, SchemaRef};
 use bytes::Bytes;
 use clickhouse::Client;
+use touchstream_runtime::admin::Readiness;
 
+use crate::check_table::{self, TableError};
 use crate::client::{Class, classify};
 use crate::error::SinkError;
 use crate::metrics::Metrics;
 
 /// First and longest pause between two tries.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(10));
+/// Pause between two tries while a person is waited for.
+const BLOCKED: Duration = Duration::from_secs(2);
+/// What is not ready while a person is waited for.
+const PART: &str = "clickhouse";
 /// After this long (a stopped process, a machine that slept) ClickHouse may have forgotten the token of a try that went through.
 const TOKEN_TRUST: Duration = Duration::from_secs(60);
 /// Bytes handed to the connection at once.
@@ -39,8 +47,8 @@ const SETTINGS: &[(&str, &str)] = &[
 pub(crate) struct Insert {
     /// Name without the database.
     pub(crate) table: &'static str,
-    /// Column list of the statement.
-    columns: String,
+    /// Columns as they are written.
+    schema: SchemaRef,
     /// Arrow stream.
     body: Bytes,
     /// Number of rows.
@@ -57,25 +65,39 @@ impl Insert {
         token: Option<String>,
     ) -> Result<Insert, SinkError> {
         let body = stream(batch).map_err(|source| SinkError::Arrow { table: table.to_owned(), source })?;
-        let names: Vec<String> =
-            batch.schema().fields().iter().map(|field| format!("`{}`", field.name())).collect();
-        Ok(Insert { table, columns: names.join(", "), body, rows: batch.num_rows(), token })
+        Ok(Insert { table, schema: batch.schema(), body, rows: batch.num_rows(), token })
+    }
+
+    /// Bytes of its body.
+    pub(crate) fn bytes(&self) -> usize {
+        self.body.len()
+    }
+
+    /// The rows again.
+    pub(crate) fn batch(&self) -> Result<RecordBatch, SinkError> {
+        let arrow = |source| SinkError::Arrow { table: self.table.to_owned(), source };
+        let mut reader = StreamReader::try_new(&self.body[..], None).map_err(arrow)?;
+        let none = || ArrowError::IpcError("a stream without a batch".to_owned());
+        reader.next().unwrap_or_else(|| Err(none())).map_err(arrow)
     }
 }
 
 fn stream(batch: &RecordBatch) -> Result<Bytes, ArrowError> {
-    let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema())?;
+    let room = batch.get_array_memory_size() / 2;
+    let mut writer = StreamWriter::try_new(Vec::with_capacity(room), &batch.schema())?;
     writer.write(batch)?;
     Ok(Bytes::from(writer.into_inner()?))
 }
 
 /// How tries to insert ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// ClickHouse has the rows.
     Stored,
     /// The last try was long ago and may have gone through: look for its rows before the next one.
     Unsure,
+    /// ClickHouse refuses a value; nothing of this try is stored. Why.
+    Refused(String),
 }
 
 /// Inserts rows; cheap to clone.
@@ -88,13 +110,20 @@ pub(crate) struct Inserter {
     deadline: Duration,
     token_trust: Duration,
     metrics: Metrics,
+    /// Where it is said that a person is waited for; `None`: an error instead.
+    waits: Option<Readiness>,
 }
 
 impl Inserter {
     /// Inserts into `database`; a try that takes longer than `deadline` counts as failed.
     pub(crate) fn new(client: Client, database: &str, deadline: Duration, metrics: Metrics) -> Inserter {
         let database = database.to_owned();
-        Inserter { client, database, prefix: "", deadline, token_trust: TOKEN_TRUST, metrics }
+        Inserter { client, database, prefix: "", deadline, token_trust: TOKEN_TRUST, metrics, waits: None }
+    }
+
+    /// The same, waiting for a person instead of giving up.
+    pub(crate) fn waiting(self, readiness: Readiness) -> Inserter {
+        Inserter { waits: Some(readiness), ..self }
     }
 
     /// The same, into tables whose names begin with `prefix`.
@@ -114,37 +143,94 @@ impl Inserter {
 
     /// Repeats the insert until it succeeds, whatever a repetition does: for tables that make it harmless.
     pub(crate) async fn run(&self, insert: &Insert) -> Result<(), SinkError> {
-        while self.run_while_fresh(insert).await? == Outcome::Unsure {}
-        Ok(())
+        loop {
+            match self.run_while_fresh(insert).await? {
+                Outcome::Stored => return Ok(()),
+                Outcome::Unsure => {}
+                Outcome::Refused(message) => self.blocked(insert.table, &message).await?,
+            }
+        }
     }
 
-    /// Repeats the insert until it succeeds, or until the last try is so long ago that its token may be forgotten.
+    /// Repeats the insert until it succeeds or is refused, or until the last try is so long ago that its token may be forgotten.
     pub(crate) async fn run_while_fresh(&self, insert: &Insert) -> Result<Outcome, SinkError> {
         let started = Instant::now();
         let mut pause = BACKOFF.0;
+        let now = || (Instant::now(), SystemTime::now());
+        let mut tried = now();
         loop {
-            let tried = (Instant::now(), SystemTime::now());
-            let Err(error) = self.attempt(insert).await else { break };
-            if classify(&error) == Class::Stop {
-                return Err(SinkError::Insert { table: insert.table.to_owned(), message: error.to_string() });
+            // ClickHouse stores NULL where a text does not fit a nullable column of another type, so nobody else would notice.
+            let error = match self.fits(insert).await {
+                Ok(()) if since(tried) >= self.token_trust => return Ok(Outcome::Unsure),
+                Ok(()) => {
+                    tried = now();
+                    let Err(error) = self.attempt(insert).await else { break };
+                    error
+                }
+                Err(TableError::Query { source, .. }) => source,
+                Err(error) => {
+                    self.blocked(insert.table, &error.to_string()).await?;
+                    continue;
+                }
+            };
+            match classify(&error) {
+                Class::Refused => return Ok(Outcome::Refused(error.to_string())),
+                Class::Stop => self.blocked(insert.table, &error.to_string()).await?,
+                Class::Retry => {
+                    self.metrics.insert_retries.inc();
+                    tracing::warn!(table = insert.table, rows = insert.rows, %error, "insert failed, trying again");
+                    tokio::time::sleep(jittered(pause)).await;
+                    pause = (pause * 2).min(BACKOFF.1);
+                }
             }
-            self.metrics.insert_retries.inc();
-            tracing::warn!(table = insert.table, rows = insert.rows, %error, "insert failed, trying again");
-            tokio::time::sleep(jittered(pause)).await;
-            pause = (pause * 2).min(BACKOFF.1);
             if since(tried) >= self.token_trust {
                 return Ok(Outcome::Unsure);
             }
         }
+        self.free(insert.table);
         self.metrics.insert_seconds.observe(started.elapsed().as_secs_f64());
         self.metrics.rows.with_label_values(&[insert.table]).inc_by(insert.rows as u64);
         Ok(Outcome::Stored)
     }
 
+    /// Whether the table is the one that is written.
+    pub(crate) async fn fits(&self, insert: &Insert) -> Result<(), TableError> {
+        let table = format!("{}{}", self.prefix, insert.table);
+        check_table::check(&self.client, &self.database, &table, &insert.schema).await
+    }
+
+    /// Says that a person is needed for a table, and waits a moment.
+    pub(crate) async fn blocked(&self, table: &str, message: &str) -> Result<(), SinkError> {
+        let error = SinkError::Insert { table: table.to_owned(), message: message.to_owned() };
+        let Some(readiness) = &self.waits else { return Err(error) };
+        tracing::error!(table, %error, "waiting until this is mended; Kafka keeps what comes");
+        readiness.not_ready(PART, error.to_string());
+        self.metrics.blocked.with_label_values(&[table]).set(1);
+        tokio::time::sleep(BLOCKED).await;
+        Ok(())
+    }
+
+    /// Takes back that a person is needed for a table.
+    fn free(&self, table: &str) {
+        let Some(readiness) = &self.waits else { return };
+        let blocked = self.metrics.blocked.with_label_values(&[table]);
+        if blocked.get() != 0 {
+            blocked.set(0);
+            tracing::info!(table, "mended, going on");
+            readiness.ready(PART);
+        }
+    }
+
     async fn attempt(&self, insert: &Insert) -> Result<(), clickhouse::error::Error> {
-        let Insert { table, columns, body, token, .. } = insert;
-        let sql =
-            format!("INSERT INTO {}.{}{table} ({columns}) FORMAT ArrowStream", self.database, self.prefix);
+        let Insert { table, schema, body, token, .. } = insert;
+        let columns: Vec<String> =
+            schema.fields().iter().map(|field| format!("`{}`", field.name())).collect();
+        let sql = format!(
+            "INSERT INTO {}.{}{table} ({}) FORMAT ArrowStream",
+            self.database,
+            self.prefix,
+            columns.join(", ")
+        );
         let mut request =
             self.client.insert_formatted_with(sql).with_timeouts(Some(self.deadline), Some(self.deadline));
         for (name, value) in SETTINGS {

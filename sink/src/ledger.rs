@@ -23,6 +23,8 @@ pub(crate) struct Intent {
     pub(crate) first_appended_at: i64,
     /// Limits of the duplicate rule: a replay must drop the same copies.
     pub(crate) limits: DuplicateLimits,
+    /// Whether ClickHouse refused a chunk of it, which is stored in halves since: never whole again, whatever was mended meanwhile.
+    pub(crate) is_split: bool,
 }
 
 /// All that the metadata says.
@@ -60,6 +62,19 @@ pub enum LedgerError {
         /// First offset that the log still has.
         low: i64,
     },
+    /// The record before the position is another one than was read: the topic was made anew.
+    #[error(
+        "the record at offset {offset} was appended at {found}, and at {expected} when it was read; the topic was made anew: delete the group's \
+         offset, then it is read from its beginning"
+    )]
+    Renewed {
+        /// Offset.
+        offset: i64,
+        /// Append time of the record that stands there, in milliseconds since 1970.
+        found: i64,
+        /// Append time that the ledger remembers.
+        expected: i64,
+    },
     /// The log ends before the position: it was truncated or made anew.
     #[error(
         "its log ends at {high}, before the committed offset {committed}; was the topic made anew? Then delete the group's offset"
@@ -79,9 +94,12 @@ impl fmt::Display for Mark {
             write!(formatter, " appended={appended_at}")?;
         }
         if let Some(intent) = self.intent {
-            let Intent { min, max, first_appended_at, limits } = intent;
+            let Intent { min, max, first_appended_at, limits, is_split } = intent;
             write!(formatter, " range={min}-{max} first={first_appended_at}")?;
             write!(formatter, " age={} records={}", limits.age.0, limits.records)?;
+            if is_split {
+                formatter.write_str(" split=halves")?;
+            }
         }
         Ok(())
     }
@@ -100,6 +118,7 @@ impl Mark {
         }
         let number = |text: &str| text.parse::<i64>().map_err(|_| error());
         let (mut appended_at, mut range, mut first, mut age, mut records) = (None, None, None, None, None);
+        let mut is_split = false;
         for word in words {
             let (name, value) = word.split_once('=').ok_or_else(error)?;
             match name {
@@ -111,20 +130,30 @@ impl Mark {
                 "first" => first = Some(number(value)?),
                 "age" => age = Some(number(value)?),
                 "records" => records = Some(number(value)?),
+                "split" if value == "halves" => is_split = true,
                 _ => return Err(error()),
             }
         }
         let intent = match (range, first, age, records) {
-            (None, None, None, None) => None,
+            (None, None, None, None) if !is_split => None,
             (Some((min, max)), Some(first_appended_at), Some(age), Some(records)) => Some(Intent {
                 min,
                 max,
                 first_appended_at,
                 limits: DuplicateLimits { age: Millis(age), records },
+                is_split,
             }),
             _ => return Err(error()),
         };
         Ok(Mark { appended_at, intent })
+    }
+
+    /// A record that the ledger remembers, by offset and append time: the first of the intent, else the last before the position.
+    pub(crate) fn witness(&self, committed: i64) -> Option<(i64, i64)> {
+        match self.intent {
+            Some(intent) => Some((intent.min, intent.first_appended_at)),
+            None => Some((committed - 1, self.appended_at?)),
+        }
     }
 }
 

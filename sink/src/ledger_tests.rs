@@ -3,7 +3,7 @@ use super::*;
 const LIMITS: DuplicateLimits = DuplicateLimits { age: Millis(3_600_000), records: 1_000 };
 
 fn intent(min: i64, max: i64) -> Intent {
-    Intent { min, max, first_appended_at: 1_700_000_000_123, limits: LIMITS }
+    Intent { min, max, first_appended_at: 1_700_000_000_123, limits: LIMITS, is_split: false }
 }
 
 #[test]
@@ -13,6 +13,7 @@ fn marks_survive_their_text() {
         Mark { appended_at: Some(5), intent: None },
         Mark { appended_at: None, intent: Some(intent(0, 0)) },
         Mark { appended_at: Some(1_700_000_000_000), intent: Some(intent(10, 99)) },
+        Mark { appended_at: Some(7), intent: Some(Intent { is_split: true, ..intent(10, 99) }) },
     ] {
         assert_eq!(Mark::parse(&mark.to_string()), Ok(mark), "{mark}");
     }
@@ -27,6 +28,7 @@ fn metadata_of_others_is_never_taken_for_no_intent() {
         "touchstream-sink/1 range=1-2",
         "touchstream-sink/1 range=1 first=1 age=1 records=1",
         "touchstream-sink/1 split=month",
+        "touchstream-sink/1 split=halves",
         "touchstream-sink/1 appended=x",
     ] {
         assert!(matches!(Mark::parse(text), Err(LedgerError::Metadata(_))), "{text}");
@@ -85,4 +87,13 @@ fn the_duplicate_window_is_read_from_the_nearer_limit() {
     assert_eq!(found.rebuild_from(5_000, LIMITS, Some(4_700)), 4_700, "age bounds it");
     assert_eq!(found.rebuild_from(5_000, LIMITS, Some(6_000)), 5_000, "never behind the position");
     assert_eq!(found.rebuild_from(500, LIMITS, Some(0)), 100, "never before the log");
+}
+
+#[test]
+fn a_record_that_the_ledger_remembers_tells_a_topic_that_was_made_anew() {
+    assert_eq!(Mark::default().witness(5), None, "nothing is known of a position set by a person");
+    let between = Mark { appended_at: Some(9), intent: None };
+    assert_eq!(between.witness(5), Some((4, 9)));
+    let within = Mark { appended_at: Some(9), intent: Some(intent(6, 8)) };
+    assert_eq!(within.witness(5), Some((6, 1_700_000_000_123)));
 }

@@ -13,7 +13,9 @@ pub(crate) struct Metrics {
     pub(crate) insert_seconds: Histogram,
     /// Failed tries of an insert that were repeated.
     pub(crate) insert_retries: IntCounter,
-    /// Records that could not be decoded, by reason.
+    /// 1 while a person is waited for, by table.
+    pub(crate) blocked: IntGaugeVec,
+    /// Records that could not be stored, by reason.
     pub(crate) rejected: IntCounterVec,
     /// Copies dropped.
     pub(crate) duplicates: IntCounter,
@@ -44,8 +46,15 @@ impl Metrics {
                 "touchstream_sink_insert_retries_total",
                 "Failed tries of an insert that were repeated.",
             )?,
+            blocked: IntGaugeVec::new(
+                Opts::new(
+                    "touchstream_sink_blocked",
+                    "1 while ClickHouse refuses a table's rows until a person mends it; the log and /readyz say why.",
+                ),
+                &["table"],
+            )?,
             rejected: IntCounterVec::new(
-                Opts::new("touchstream_sink_rejected_total", "Records that could not be decoded, by reason."),
+                Opts::new("touchstream_sink_rejected_total", "Records that could not be stored, by reason."),
                 &["reason"],
             )?,
             duplicates: IntCounter::new("touchstream_sink_duplicates_total", "Copies of events dropped.")?,
@@ -73,6 +82,7 @@ impl Metrics {
         registry.register(Box::new(metrics.rows.clone()))?;
         registry.register(Box::new(metrics.insert_seconds.clone()))?;
         registry.register(Box::new(metrics.insert_retries.clone()))?;
+        registry.register(Box::new(metrics.blocked.clone()))?;
         registry.register(Box::new(metrics.rejected.clone()))?;
         registry.register(Box::new(metrics.duplicates.clone()))?;
         registry.register(Box::new(metrics.replays.clone()))?;

@@ -32,7 +32,8 @@ pub(crate) fn consumer(
     let group = format!("{}-{part}", settings.sink.group);
     let client_id = format!("touchstream-sink-{part}-{}", kafka::unique_id());
     let mut config = kafka::consumer(&settings.kafka, &client_id, &group)?;
-    config.set("statistics.interval.ms", "2000");
+    // What librdkafka has fetched is beside the memory that records may take here.
+    config.set("statistics.interval.ms", "2000").set("queued.max.messages.kbytes", "12288");
     if !settings.sink.instance_id.is_empty() {
         config.set("group.instance.id", &settings.sink.instance_id);
     }
@@ -40,7 +41,11 @@ pub(crate) fn consumer(
         let action = format!("{action} as {group}");
         |source| SinkError::Kafka { action, source }
     };
-    let follow = Follow::new(group.clone(), rebuild, parts.metrics.clone());
+    // Not a member of the group: it reads one record and goes.
+    let mut check = config.clone();
+    check.remove("group.instance.id");
+    check.set("statistics.interval.ms", "0").set("enable.partition.eof", "false");
+    let follow = Follow::new(group.clone(), rebuild, check, parts.metrics.clone());
     let consumer: BaseConsumer<Follow> =
         config.create_with_context(follow).map_err(error("make a consumer"))?;
     let names: Vec<&str> = topics.iter().map(String::as_str).collect();

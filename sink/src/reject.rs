@@ -100,7 +100,7 @@ impl Rejecter {
                 partition,
                 offset = record.offset,
                 reason = record.reason,
-                "record cannot be decoded"
+                "record is filed as rejected"
             );
             self.send(topic, partition, record, deadline)?;
             self.metrics.rejected.with_label_values(&[record.reason]).inc();

@@ -62,7 +62,7 @@ pub async fn serve(settings: &Settings, shutdown: Shutdown) -> Result<(), SinkEr
     let parts = Parts {
         settings: Arc::new(settings.clone()),
         runtime: Handle::current(),
-        inserter: Inserter::new(client, &database, deadline, metrics.clone()),
+        inserter: Inserter::new(client, &database, deadline, metrics.clone()).waiting(readiness.clone()),
         metrics,
         readiness,
         shutdown: stop.clone(),

@@ -1,6 +1,7 @@
 //! Raw events are stored exactly once while sinks are killed at random moments and the engine once, with copies and undecodable
 //! records among them.
 
+#[expect(dead_code, reason = "other tests use the rest")]
 mod harness;
 
 use std::collections::HashSet;

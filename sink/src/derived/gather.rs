@@ -98,6 +98,48 @@ gathered! {
     quality_processor: QualityProcessor,
 }
 
+/// A window's row: its key and state, durations where it has them, and what is its own.
+macro_rules! window {
+    ($row:ident, $record:expr, durations of $durations:expr, { $($own:tt)* }) => {
+        window!($row, $record, {
+            durations: $durations.n,
+            p50_ms: $durations.p50_ms,
+            p75_ms: $durations.p75_ms,
+            p95_ms: $durations.p95_ms,
+            p99_ms: $durations.p99_ms,
+            $($own)*
+        })
+    };
+    ($row:ident, $record:expr, { $($own:tt)* }) => {
+        $row {
+            tenant: $record.tenant,
+            window: $record.window,
+            window_end: $record.window_end,
+            touchpoint: $record.touchpoint,
+            channel: $record.channel,
+            device: $record.device,
+            is_final: $record.is_final,
+            revision: $record.revision,
+            $($own)*
+        }
+    };
+}
+
+/// A minute's row: its key and revision, and what is its own.
+macro_rules! minute {
+    ($row:ident, $record:expr, { $($own:tt)* }) => {
+        $row {
+            tenant: $record.tenant,
+            minute: $record.start,
+            touchpoint: $record.touchpoint,
+            channel: $record.channel,
+            device: $record.device,
+            revision: $record.revision,
+            $($own)*
+        }
+    };
+}
+
 fn insert<T: Table>(table: &mut T) -> Result<Option<Insert>, SinkError> {
     if table.rows() == 0 {
         return Ok(None);
@@ -147,37 +189,22 @@ impl Gathered {
     }
 
     fn window(&mut self, record: &Window<'_>) {
-        let Window { tenant, metric, detail, touchpoint, channel, device, window, window_end, .. } = *record;
-        let Window { is_final, revision, .. } = *record;
+        let Window { metric, detail, .. } = *record;
         let further = (record.dimension, record.dimension_value);
         if let Some(scores) = record.scores {
-            let row = ScoreWindowRow {
-                tenant,
+            let row = window!(ScoreWindowRow, record, {
                 metric,
                 detail,
-                window,
-                window_end,
-                touchpoint,
-                channel,
-                device,
                 answers: scores.answers,
                 top: scores.top,
                 middle: scores.middle,
                 bottom: scores.bottom,
-                is_final,
-                revision,
-            };
+            });
             window_row(&mut self.score_windows, &mut self.score_windows_by, further, row);
         }
         if let Some(checkout) = &record.checkout {
             let (steps, reasons, durations) = (&checkout.steps, &checkout.reasons, checkout.durations);
-            let row = CheckoutWindowRow {
-                tenant,
-                window,
-                window_end,
-                touchpoint,
-                channel,
-                device,
+            let row = window!(CheckoutWindowRow, record, durations of durations, {
                 step_names: &mut steps.iter().map(|step| step.step),
                 step_indexes: &mut steps.iter().map(|step| step.step_index),
                 step_reached: &mut steps.iter().map(|step| step.reached),
@@ -190,47 +217,21 @@ impl Gathered {
                 reason_values: &mut reasons.iter().map(|reason| reason.value),
                 within_3min: checkout.within_3min,
                 within_15min: checkout.within_15min,
-                durations: durations.n,
-                p50_ms: durations.p50_ms,
-                p75_ms: durations.p75_ms,
-                p95_ms: durations.p95_ms,
-                p99_ms: durations.p99_ms,
-                is_final,
-                revision,
-            };
+            });
             window_row(&mut self.checkout_windows, &mut self.checkout_windows_by, further, row);
         }
         if let Some(response) = record.response {
             let durations = response.durations;
-            let row = ResponseWindowRow {
-                tenant,
+            let row = window!(ResponseWindowRow, record, durations of durations, {
                 metric: detail,
-                window,
-                window_end,
-                touchpoint,
-                channel,
-                device,
-                durations: durations.n,
-                p50_ms: durations.p50_ms,
-                p75_ms: durations.p75_ms,
-                p95_ms: durations.p95_ms,
-                p99_ms: durations.p99_ms,
                 slo_ms: response.slo_ms,
                 breached: response.breached,
                 waiting: response.waiting,
-                is_final,
-                revision,
-            };
+            });
             window_row(&mut self.response_windows, &mut self.response_windows_by, further, row);
         }
         if let Some(service) = record.service {
-            let row = ServiceWindowRow {
-                tenant,
-                window,
-                window_end,
-                touchpoint,
-                channel,
-                device,
+            let row = window!(ServiceWindowRow, record, {
                 conversations: service.conversations,
                 bot: service.bot,
                 contained: service.contained,
@@ -241,67 +242,40 @@ impl Gathered {
                 bot_loops: service.bot_loops,
                 reasked: service.reasked,
                 reopened: service.reopened,
-                is_final,
-                revision,
-            };
+            });
             window_row(&mut self.service_windows, &mut self.service_windows_by, further, row);
         }
         if let Some(app) = record.app {
             let durations = app.durations;
-            let row = AppWindowRow {
-                tenant,
+            let row = window!(AppWindowRow, record, durations of durations, {
                 name: detail,
-                window,
-                window_end,
-                touchpoint,
-                channel,
-                device,
-                durations: durations.n,
-                p50_ms: durations.p50_ms,
-                p75_ms: durations.p75_ms,
-                p95_ms: durations.p95_ms,
-                p99_ms: durations.p99_ms,
                 errors: app.errors,
                 tasks: app.tasks,
                 successes: app.successes,
-                is_final,
-                revision,
-            };
+            });
             window_row(&mut self.app_windows, &mut self.app_windows_by, further, row);
         }
     }
 
     fn minute(&mut self, record: &Minute<'_>) {
-        let Minute { tenant, metric, detail, touchpoint, channel, device, start: minute, revision, .. } =
-            *record;
+        let Minute { metric, detail, .. } = *record;
         // Hours, what is open now, and minutes of a further dimension are the processor's own.
         if record.span != span::MINUTE || !record.dimension.is_empty() {
             return;
         }
         if let Some(scores) = record.scores {
-            self.score_minutes.push(ScoreMinuteRow {
-                tenant,
+            self.score_minutes.push(minute!(ScoreMinuteRow, record, {
                 metric,
                 detail,
-                minute,
-                touchpoint,
-                channel,
-                device,
                 answers: scores.answers,
                 top: scores.top,
                 middle: scores.middle,
                 bottom: scores.bottom,
-                revision,
-            });
+            }));
         }
         if let Some(checkout) = &record.checkout {
             let (steps, reasons) = (&checkout.steps, &checkout.reasons);
-            self.checkout_minutes.push(CheckoutMinuteRow {
-                tenant,
-                minute,
-                touchpoint,
-                channel,
-                device,
+            self.checkout_minutes.push(minute!(CheckoutMinuteRow, record, {
                 step_names: &mut steps.iter().map(|step| step.step),
                 step_indexes: &mut steps.iter().map(|step| step.step_index),
                 step_reached: &mut steps.iter().map(|step| step.reached),
@@ -314,29 +288,17 @@ impl Gathered {
                 within_3min: checkout.within_3min,
                 within_15min: checkout.within_15min,
                 durations: &checkout.durations,
-                revision,
-            });
+            }));
         }
         if let Some(response) = &record.response {
-            self.response_minutes.push(ResponseMinuteRow {
-                tenant,
+            self.response_minutes.push(minute!(ResponseMinuteRow, record, {
                 metric: detail,
-                minute,
-                touchpoint,
-                channel,
-                device,
                 breached: response.breached,
                 durations: &response.durations,
-                revision,
-            });
+            }));
         }
         if let Some(service) = record.service {
-            self.service_minutes.push(ServiceMinuteRow {
-                tenant,
-                minute,
-                touchpoint,
-                channel,
-                device,
+            self.service_minutes.push(minute!(ServiceMinuteRow, record, {
                 conversations: service.conversations,
                 bot: service.bot,
                 contained: service.contained,
@@ -347,40 +309,27 @@ impl Gathered {
                 bot_loops: service.bot_loops,
                 reasked: service.reasked,
                 reopened: service.reopened,
-                revision,
-            });
+            }));
         }
         if let Some(app) = &record.app {
-            self.app_minutes.push(AppMinuteRow {
-                tenant,
+            self.app_minutes.push(minute!(AppMinuteRow, record, {
                 name: detail,
-                minute,
-                touchpoint,
-                channel,
-                device,
                 durations: &app.durations,
                 errors: app.errors,
                 tasks: app.tasks,
                 successes: app.successes,
-                revision,
-            });
+            }));
         }
         if let Some(quality) = record.quality {
-            self.quality_processor.push(QualityProcessorRow {
-                tenant,
+            self.quality_processor.push(minute!(QualityProcessorRow, record, {
                 family: detail,
-                minute,
-                touchpoint,
-                channel,
-                device,
                 accepted: quality.accepted,
                 late: quality.late,
                 duplicates: quality.duplicates,
                 non_human: quality.non_human,
                 repeated_transactions: quality.repeated_transactions,
                 without_attempt: quality.without_attempt,
-                revision,
-            });
+            }));
         }
     }
 

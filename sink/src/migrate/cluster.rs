@@ -30,14 +30,10 @@ pub(super) fn on_cluster(
     if let Some((name, rest)) = named("ALTER TABLE") {
         return Ok(vec![format!("ALTER TABLE {name}_local {everywhere}{rest}")]);
     }
-    for verb in
-        ["CREATE OR REPLACE VIEW", "CREATE MATERIALIZED VIEW IF NOT EXISTS", "CREATE DATABASE IF NOT EXISTS"]
-    {
-        if let Some((name, rest)) = named(verb) {
-            return Ok(vec![format!("{verb} {name} {everywhere}{rest}")]);
-        }
-    }
     for verb in [
+        "CREATE OR REPLACE VIEW",
+        "CREATE MATERIALIZED VIEW IF NOT EXISTS",
+        "CREATE DATABASE IF NOT EXISTS",
         "CREATE SETTINGS PROFILE IF NOT EXISTS",
         "ALTER SETTINGS PROFILE",
         "CREATE ROLE IF NOT EXISTS",

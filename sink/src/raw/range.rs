@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::TimestampMillisecondType;
-use arrow_array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray, UInt32Array};
+use arrow_array::{Array as _, ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray, UInt32Array};
 use arrow_schema::{ArrowError, DataType, Field, Schema};
 use arrow_select::take::take_record_batch;
 use touchstream_schemas::codec::DecodeError;
@@ -16,10 +16,17 @@ use touchstream_schemas::time::EventTime;
 
 use super::decode::EventDecoder;
 use super::month::month_of;
+use super::store::Chunk;
 use crate::error::SinkError;
 use crate::insert::Insert;
 use crate::ledger::Intent;
 use crate::reject::Refused;
+
+/// Ids by which stored rows of a range are told from rows of a topic that is no more.
+const SOME_IDS: usize = 16;
+
+/// Milliseconds since 1970 that a `DateTime64(3)` holds: the years 1900 to 2299.
+const TIMES: std::ops::Range<i64> = -2_208_988_800_000..10_413_792_000_000;
 
 /// One record of a raw topic.
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +78,12 @@ impl Records {
         std::mem::replace(self, later)
     }
 
+    /// The bytes of the record at an offset.
+    pub(crate) fn at(&self, offset: i64) -> Option<&[u8]> {
+        let place = self.list.binary_search_by_key(&offset, |record| record.offset).ok()?;
+        self.payload(self.list[place])
+    }
+
     fn payload(&self, record: Record) -> Option<&[u8]> {
         record.end.map(|end| &self.bytes[record.start..end])
     }
@@ -95,8 +108,8 @@ pub(crate) type Oldest = HashMap<(String, EventTime), EventTime>;
 /// A range, ready to be stored.
 #[derive(Debug)]
 pub(crate) struct Prepared {
-    /// One insert a month, in rising order.
-    pub(crate) inserts: Vec<(u32, Insert)>,
+    /// One chunk a month, in rising order.
+    pub(crate) chunks: Vec<Chunk>,
     /// Records that cannot be decoded.
     pub(crate) refused: Vec<Refused>,
     /// Copies dropped.
@@ -136,14 +149,15 @@ pub(crate) fn prepare(
         }
     }
     let arrow = |source| SinkError::Arrow { table: place.table.to_owned(), source };
-    let mut prepared = Prepared { inserts: Vec::new(), refused, duplicates, oldest: Oldest::new() };
+    let mut prepared = Prepared { chunks: Vec::new(), refused, duplicates, oldest: Oldest::new() };
     let mut bad = Vec::new();
     let rows = decoder.rows(&payloads, |index, detail| bad.push((index, detail))).map_err(arrow)?;
     for (index, detail) in bad.iter().rev() {
-        let (offset, payload) = (kept.remove(*index), payloads[*index].to_vec());
+        let (offset, payload) = (kept.remove(*index), payloads.remove(*index).to_vec());
         let detail = detail.clone();
         prepared.refused.push(Refused { offset, reason: "body", detail, payload: Some(payload) });
     }
+    let rows = storable(rows, &mut kept, &payloads, &mut prepared.refused).map_err(arrow)?;
     if rows.num_rows() == 0 {
         return Ok(prepared);
     }
@@ -153,9 +167,42 @@ pub(crate) fn prepare(
         let Place { topic, partition, table, intent } = place;
         let Intent { min, max, first_appended_at, .. } = intent;
         let token = format!("{topic}:{partition}:{min}-{max}@{first_appended_at}:{table}:{month}");
-        prepared.inserts.push((month, Insert::new(table, &batch, Some(token))?));
+        let insert = Insert::new(table, &batch, Some(token))?;
+        prepared.chunks.push(Chunk {
+            insert,
+            topic: topic.to_owned(),
+            partition,
+            offsets: (min, max),
+            appended_at: first_appended_at,
+            month,
+            some_ids: some_ids(&batch),
+        });
     }
     Ok(prepared)
+}
+
+/// Leaves out rows whose time ClickHouse cannot hold: it would store another one.
+fn storable(
+    rows: RecordBatch,
+    offsets: &mut Vec<i64>,
+    payloads: &[&[u8]],
+    refused: &mut Vec<Refused>,
+) -> Result<RecordBatch, ArrowError> {
+    let is_bad = |time: &i64| !TIMES.contains(time);
+    let times = times(&rows, "time");
+    if !times.iter().any(is_bad) {
+        return Ok(rows);
+    }
+    let (bad, good): (Vec<usize>, Vec<usize>) = (0..times.len()).partition(|index| is_bad(&times[*index]));
+    refused.extend(bad.into_iter().map(|index| Refused {
+        offset: offsets[index],
+        reason: "time",
+        detail: format!("{} ms since 1970 is not between the years 1900 and 2299", times[index]),
+        payload: Some(payloads[index].to_vec()),
+    }));
+    *offsets = good.iter().map(|index| offsets[*index]).collect();
+    let good = UInt32Array::from_iter_values(good.into_iter().filter_map(|index| u32::try_from(index).ok()));
+    take_record_batch(&rows, &good)
 }
 
 /// Columns of a raw table as this sink writes them.
@@ -191,6 +238,13 @@ fn by_month(rows: &RecordBatch) -> Result<Vec<(u32, RecordBatch)>, ArrowError> {
     }
     let of_month = |(month, indices)| Ok((month, take_record_batch(rows, &UInt32Array::from(indices))?));
     months.into_iter().map(of_month).collect()
+}
+
+/// Ids spread over the rows: a row at an offset of the range is one of this range only if it has its id.
+fn some_ids(rows: &RecordBatch) -> Vec<String> {
+    let ids = rows.column_by_name("id").expect("every event schema has it").as_string::<i32>();
+    let step = ids.len().div_ceil(SOME_IDS).max(1);
+    ids.iter().flatten().step_by(step).map(str::to_owned).collect()
 }
 
 fn oldest(rows: &RecordBatch) -> Oldest {

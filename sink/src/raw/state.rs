@@ -11,8 +11,8 @@ use touchstream_schemas::time::Millis;
 use touchstream_schemas::topics::Topics;
 
 use super::decode::EventDecoder;
-use super::partition::{Partition, Sealed};
-use super::range::{self, Place, Prepared};
+use super::partition::{Partition, Rules};
+use super::range;
 use crate::error::SinkError;
 use crate::follow::Change;
 use crate::parts::Parts;
@@ -42,40 +42,31 @@ pub(crate) fn written() -> Result<Vec<(&'static str, Schema)>, SinkError> {
 struct FamilyState {
     family: Family,
     topic: String,
-    decoder: EventDecoder,
 }
 
 /// State of the raw part.
 pub(crate) struct State {
     families: Vec<FamilyState>,
+    registry: Option<SchemaRegistry>,
     partitions: Vec<Partition>,
     limits: DuplicateLimits,
     epoch: u64,
     /// Partition of the last record: the next is most often of the same.
     last: usize,
-    waiting_since: Option<Instant>,
 }
 
 impl State {
     /// Nothing assigned yet.
-    pub(crate) fn new(parts: &Parts) -> Result<State, SinkError> {
+    pub(crate) fn new(parts: &Parts) -> State {
         let topics = Topics::new(parts.settings.kafka.topic_prefix.as_str());
-        let registry = match parts.settings.schemas.registry_url.as_str() {
-            "" => None,
-            url => Some(SchemaRegistry::new(url)),
-        };
-        let mut families = Vec::new();
-        for family in Family::ALL {
-            let arrow = |source| SinkError::Arrow { table: table_of(family).to_owned(), source };
-            let decoder = EventDecoder::new(family, registry.clone()).map_err(arrow)?;
-            families.push(FamilyState { family, topic: topics.raw(family), decoder });
-        }
+        let families = Family::ALL.map(|family| FamilyState { family, topic: topics.raw(family) }).into();
+        let registry = SchemaRegistry::configured(&parts.settings.schemas.registry_url);
         let metrics = &parts.settings.metrics;
         let limits = DuplicateLimits {
             age: Millis(metrics.duplicate_age_s.saturating_mul(1_000)),
             records: metrics.duplicate_records,
         };
-        Ok(State { families, partitions: Vec::new(), limits, epoch: 0, last: 0, waiting_since: None })
+        State { families, registry, partitions: Vec::new(), limits, epoch: 0, last: 0 }
     }
 
     /// Limits of the duplicate rule.
@@ -89,19 +80,20 @@ impl State {
     }
 
     /// Takes partitions in, or drops them with all that waits.
-    pub(crate) fn apply(&mut self, change: Change) {
+    pub(crate) fn apply(&mut self, change: Change) -> Result<(), SinkError> {
         self.epoch += 1;
         self.partitions.clear();
-        self.waiting_since = None;
-        if let Change::Assigned(positions) = change {
-            for position in positions {
-                let Some(family) = self.families.iter().position(|family| family.topic == position.topic)
-                else {
-                    continue;
-                };
-                self.partitions.push(Partition::new(family, position, self.limits));
-            }
+        let Change::Assigned(positions) = change else { return Ok(()) };
+        for position in positions {
+            let Some(index) = self.families.iter().position(|family| family.topic == position.topic) else {
+                continue;
+            };
+            let family = self.families[index].family;
+            let arrow = |source| SinkError::Arrow { table: table_of(family).to_owned(), source };
+            let decoder = EventDecoder::new(family, self.registry.clone()).map_err(arrow)?;
+            self.partitions.push(Partition::new(index, position, self.limits, decoder));
         }
+        Ok(())
     }
 
     /// Takes a record in.
@@ -112,29 +104,23 @@ impl State {
             let Some(index) = self.partitions.iter().position(is_it) else { return Ok(()) };
             self.last = index;
         }
-        let partition = &mut self.partitions[self.last];
-        let decoder = &mut self.families[partition.family].decoder;
         let appended_at = poll::appended_at(message);
-        partition.accept(message.offset(), appended_at, message.payload(), |payload| decoder.key(payload))?;
-        if self.waiting_since.is_none() && partition.ready() > 0 {
-            self.waiting_since = Some(Instant::now());
-        }
-        Ok(())
+        self.partitions[self.last].accept(message.offset(), appended_at, message.payload())
     }
 
-    /// Since when a record waits.
-    pub(crate) fn oldest_since(&self) -> Option<Instant> {
-        self.waiting_since
-    }
-
-    /// Records that can be sealed now, in the fullest partition.
-    pub(crate) fn ready(&self) -> usize {
-        self.partitions.iter().map(Partition::ready).max().unwrap_or(0)
-    }
-
-    /// Bytes held.
+    /// Bytes that wait.
     pub(crate) fn held(&self) -> usize {
         self.partitions.iter().map(Partition::held).sum()
+    }
+
+    /// Bytes of what is being prepared and stored.
+    pub(crate) fn at_work(&self) -> usize {
+        self.partitions.iter().map(Partition::at_work).sum()
+    }
+
+    /// Whether nothing waits or is under way.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.partitions.iter().all(Partition::is_idle)
     }
 
     /// Topic and number of the partitions whose range to replay is not complete yet: nothing of them can be sealed before it is.
@@ -143,45 +129,21 @@ impl State {
         unfinished.map(|partition| (partition.topic.as_str(), partition.number)).collect()
     }
 
-    /// Takes one range out of every partition that has one.
-    pub(crate) fn seal(&mut self, most: usize) -> Vec<Sealed> {
-        let sealed: Vec<Sealed> = self
-            .partitions
-            .iter_mut()
-            .enumerate()
-            .filter_map(|(index, partition)| partition.seal(index, most))
-            .collect();
-        self.waiting_since = (self.ready() > 0).then(Instant::now);
-        sealed
+    /// The partition that is due for longest.
+    pub(crate) fn due(&self, rules: Rules) -> Option<usize> {
+        let now = Instant::now();
+        let due = self.partitions.iter().enumerate().filter(|(_, partition)| partition.is_due(rules, now));
+        due.min_by_key(|(_, partition)| partition.waiting_since).map(|(index, _)| index)
     }
 
-    /// Decodes a sealed range.
-    pub(crate) fn prepare(&mut self, sealed: &Sealed) -> Result<Prepared, SinkError> {
-        let partition = &mut self.partitions[sealed.partition];
-        let family = &mut self.families[partition.family];
-        let place = Place {
-            topic: &partition.topic,
-            partition: partition.number,
-            table: table_of(family.family),
-            intent: sealed.intent,
-        };
-        range::prepare(place, &sealed.records, &mut partition.window, &mut family.decoder)
+    /// Table that a partition's events go into.
+    pub(crate) fn table(&self, index: usize) -> &'static str {
+        table_of(self.families[self.partitions[index].family].family)
     }
 
-    /// Where a sealed range stands and goes.
-    pub(crate) fn place(&self, sealed: &Sealed) -> Place<'_> {
-        let partition = &self.partitions[sealed.partition];
-        Place {
-            topic: &partition.topic,
-            partition: partition.number,
-            table: table_of(self.families[partition.family].family),
-            intent: sealed.intent,
-        }
-    }
-
-    /// A partition by its index.
-    pub(crate) fn partition(&self, index: usize) -> &Partition {
-        &self.partitions[index]
+    /// All partitions.
+    pub(crate) fn partitions(&self) -> &[Partition] {
+        &self.partitions
     }
 
     /// A partition by its index.

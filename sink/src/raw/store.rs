@@ -1,103 +1,205 @@
-//! Runs the inserts of one round side by side. Before a replay, ClickHouse is asked whether the insert went through in the earlier
-//! life: one insert is atomic, so a single row of it means all of it. The token then only guards against one still under way. The
-//! same is asked before a try long after the last one.
+//! Stores the chunks of one range. Before a replay, ClickHouse is asked whether the chunk went through in the earlier life: one insert is
+//! atomic, so a single row of it means all of it. The token then only guards against one still under way. The same is asked before a
+//! try long after the last one. A chunk that ClickHouse refuses is stored in halves until its bad rows stand alone.
 
+use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use arrow_array::UInt32Array;
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::Int64Type;
+use arrow_select::take::take_record_batch;
 
-use super::range::Place;
-use crate::client;
+use crate::check_table::TableError;
+use crate::client::{self, Class};
 use crate::error::SinkError;
 use crate::insert::{Insert, Inserter, Outcome};
-use crate::ledger::Intent;
-use crate::parts::Parts;
 
-/// An insert and how to find out whether it is stored already.
-pub(crate) struct Planned {
+/// Pause before a question is asked again.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Rows of a range that are refused one by one; with more of them, it is not the rows.
+const MOST_REFUSED: usize = 1_000;
+/// Rows of a range were inserted after its first record was appended, up to clocks that differ.
+const CLOCKS_DIFFER_MS: i64 = 300_000;
+
+/// The rows of one range and month, and how to find out whether they are stored already.
+#[derive(Clone, Debug)]
+pub(crate) struct Chunk {
     /// The insert.
     pub(crate) insert: Insert,
-    /// Counts its rows that are stored.
-    pub(crate) question: String,
-    /// Whether it may be stored from an earlier life.
+    /// Topic.
+    pub(crate) topic: String,
+    /// Partition.
+    pub(crate) partition: i32,
+    /// First and last offset of the range.
+    pub(crate) offsets: (i64, i64),
+    /// Append time of its first record.
+    pub(crate) appended_at: i64,
+    /// Month.
+    pub(crate) month: u32,
+    /// Ids of some of its rows.
+    pub(crate) some_ids: Vec<String>,
+}
+
+/// What is known of a range before it is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Before {
+    /// It may be stored from an earlier life.
     pub(crate) is_replay: bool,
+    /// A chunk of it was refused: only halves are stored.
+    pub(crate) is_split: bool,
 }
 
-/// What happened.
-pub(crate) enum Step {
-    /// One insert ended.
-    Stored(Result<(), SinkError>),
-    /// All ended.
-    Done,
-    /// Nothing within the given time.
-    Waiting,
+/// How it ended.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// All is stored but these rows, by offset and ClickHouse's words.
+    Stored(Vec<(i64, String)>),
+    /// A chunk was refused, and its table is as it should be: a row is to blame.
+    Refused,
 }
 
-/// Counts the rows of a range and month that are stored.
-pub(crate) fn stored_question(inserter: &Inserter, place: Place<'_>, month: u32) -> String {
-    let Place { topic, partition, table, intent } = place;
-    let Intent { min, max, .. } = intent;
-    let topic = topic.replace('\\', "\\\\").replace('\'', "\\'");
-    format!(
-        "SELECT count() FROM {}.{table} WHERE _topic = '{topic}' AND _partition = {partition} \
-         AND _offset BETWEEN {min} AND {max} AND toYYYYMM(time) = {month}",
-        inserter.database()
-    )
-}
-
-/// Starts the inserts.
-pub(crate) fn start(parts: &Parts, inserts: Vec<Planned>) -> JoinSet<Result<(), SinkError>> {
-    let mut running = JoinSet::new();
-    for Planned { insert, question, is_replay } in inserts {
-        let inserter = parts.inserter.clone();
-        let work = async move {
-            if is_replay && is_stored(&inserter, &insert, &question).await? {
-                return Ok(());
-            }
-            while inserter.run_while_fresh(&insert).await? == Outcome::Unsure {
-                if is_stored(&inserter, &insert, &question).await? {
-                    break;
-                }
-            }
-            Ok(())
-        };
-        running.spawn_on(work, &parts.runtime);
+/// Stores all chunks of a range, one after the other.
+pub(crate) async fn store(
+    inserter: Inserter,
+    chunks: Arc<Vec<Chunk>>,
+    before: Before,
+) -> Result<Ended, SinkError> {
+    let mut refused = Vec::new();
+    for chunk in chunks.iter() {
+        if before.is_split {
+            halves(&inserter, chunk, &mut refused).await?;
+        } else if !whole(&inserter, chunk, before.is_replay).await? {
+            return Ok(Ended::Refused);
+        }
     }
-    running
+    Ok(Ended::Stored(refused))
 }
 
-/// Waits for the next insert to end, for at most `wait`.
-pub(crate) async fn next(running: &mut JoinSet<Result<(), SinkError>>, wait: Duration) -> Step {
-    match tokio::time::timeout(wait, running.join_next()).await {
-        Ok(Some(Ok(result))) => Step::Stored(result),
-        Ok(Some(Err(_))) => Step::Stored(Err(SinkError::Thread("insert"))),
-        Ok(None) => Step::Done,
-        Err(_) => Step::Waiting,
+/// Stores a chunk as one insert; false when a row of it is to blame that it cannot be.
+async fn whole(inserter: &Inserter, chunk: &Chunk, is_replay: bool) -> Result<bool, SinkError> {
+    if is_replay && is_stored(inserter, chunk).await? {
+        return Ok(true);
+    }
+    loop {
+        let outcome = inserter.run_while_fresh(&chunk.insert).await?;
+        if outcome == Outcome::Stored || is_stored(inserter, chunk).await? {
+            return Ok(true);
+        }
+        if let Outcome::Refused(message) = outcome
+            && table_fits(inserter, chunk).await?
+        {
+            tracing::warn!(table = chunk.insert.table, message, "rows are refused, looking for the bad ones");
+            return Ok(false);
+        }
     }
 }
 
-async fn is_stored(inserter: &Inserter, insert: &Insert, question: &str) -> Result<bool, SinkError> {
+/// Whether the table is the one that is written, so that a row is to blame; waits for a person where it is not.
+async fn table_fits(inserter: &Inserter, chunk: &Chunk) -> Result<bool, SinkError> {
+    match inserter.fits(&chunk.insert).await {
+        Ok(()) => Ok(true),
+        Err(TableError::Query { source, .. }) if client::classify(&source) == Class::Retry => {
+            tokio::time::sleep(PAUSE).await;
+            Ok(false)
+        }
+        Err(error) => inserter.blocked(chunk.insert.table, &error.to_string()).await.map(|()| false),
+    }
+}
+
+/// Stores a chunk in ever smaller halves. What is stored is counted first each time, so that going on after a crash stores nothing twice.
+async fn halves(
+    inserter: &Inserter,
+    chunk: &Chunk,
+    refused: &mut Vec<(i64, String)>,
+) -> Result<(), SinkError> {
+    let rows = chunk.insert.batch()?;
+    let offsets = rows.column_by_name("_offset").expect("written with every row").as_primitive::<Int64Type>();
+    let token = chunk.insert.token.as_deref().unwrap_or_default();
+    let mut pending = vec![(0, rows.num_rows(), true)];
+    while let Some((start, end, is_whole)) = pending.pop() {
+        let count = end - start;
+        let stored = count_stored(inserter, chunk, (offsets.value(start), offsets.value(end - 1))).await?;
+        if stored == count {
+            continue;
+        }
+        let middle = start.midpoint(end);
+        if count > 1 && (is_whole || stored > 0) {
+            pending.extend([(middle, end, false), (start, middle, false)]);
+            continue;
+        }
+        let indices = UInt32Array::from_iter_values((start..end).filter_map(|row| u32::try_from(row).ok()));
+        let arrow = |source| SinkError::Arrow { table: chunk.insert.table.to_owned(), source };
+        let part = take_record_batch(&rows, &indices).map_err(arrow)?;
+        let part = Insert::new(chunk.insert.table, &part, Some(format!("{token}:{start}-{end}")))?;
+        match inserter.run_while_fresh(&part).await? {
+            Outcome::Stored => {}
+            Outcome::Unsure => pending.push((start, end, false)),
+            Outcome::Refused(_) if !table_fits(inserter, chunk).await? => pending.push((start, end, false)),
+            Outcome::Refused(_) if count > 1 => {
+                pending.extend([(middle, end, false), (start, middle, false)]);
+            }
+            Outcome::Refused(message) if refused.len() >= MOST_REFUSED => {
+                let message = format!("more than {MOST_REFUSED} rows of a range are refused: {message}");
+                inserter.blocked(chunk.insert.table, &message).await?;
+                pending.push((start, end, false));
+            }
+            Outcome::Refused(message) => refused.push((offsets.value(start), message)),
+        }
+    }
+    Ok(())
+}
+
+/// Whether a chunk went through. Its ids tell its rows from those of a topic of the same name that is no more.
+async fn is_stored(inserter: &Inserter, chunk: &Chunk) -> Result<bool, SinkError> {
+    let mut ids = String::new();
+    for id in &chunk.some_ids {
+        let separator = if ids.is_empty() { "" } else { ", " };
+        write!(ids, "{separator}'{}'", escaped(id)).expect("text can always grow");
+    }
+    let question = format!("{} AND id IN ({ids})", chunk.question(inserter, chunk.offsets));
+    Ok(number(inserter, chunk, &question).await? > 0)
+}
+
+async fn count_stored(inserter: &Inserter, chunk: &Chunk, offsets: (i64, i64)) -> Result<usize, SinkError> {
+    let question = format!(
+        "{} AND _inserted_at >= fromUnixTimestamp64Milli({})",
+        chunk.question(inserter, offsets),
+        (chunk.appended_at - CLOCKS_DIFFER_MS).max(0)
+    );
+    number(inserter, chunk, &question).await
+}
+
+impl Chunk {
+    fn question(&self, inserter: &Inserter, (min, max): (i64, i64)) -> String {
+        format!(
+            "SELECT count() FROM {}.{} WHERE _topic = '{}' AND _partition = {} AND _offset BETWEEN {min} AND {max} \
+             AND toYYYYMM(time) = {}",
+            inserter.database(),
+            self.insert.table,
+            escaped(&self.topic),
+            self.partition,
+            self.month
+        )
+    }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('\'', "\\'")
+}
+
+async fn number(inserter: &Inserter, chunk: &Chunk, question: &str) -> Result<usize, SinkError> {
     loop {
         let error = match client::ask(inserter.client(), question).await {
-            Ok(rows) => {
-                let stored: u64 = rows.first().and_then(|row| row.first()?.parse().ok()).unwrap_or(0);
-                if stored > 0 && stored != insert.rows as u64 {
-                    // Retention or erasure may have taken rows since.
-                    tracing::warn!(
-                        table = insert.table,
-                        stored,
-                        expected = insert.rows,
-                        "a range is stored in part"
-                    );
-                }
-                return Ok(stored > 0);
-            }
+            Ok(rows) => return Ok(rows.first().and_then(|row| row.first()?.parse().ok()).unwrap_or(0)),
             Err(error) => error,
         };
-        if client::classify(&error) == client::Class::Stop {
-            return Err(SinkError::Insert { table: insert.table.to_owned(), message: error.to_string() });
+        if client::classify(&error) == Class::Retry {
+            tracing::warn!(table = chunk.insert.table, %error, "stored rows cannot be counted, trying again");
+            tokio::time::sleep(PAUSE).await;
+        } else {
+            inserter.blocked(chunk.insert.table, &error.to_string()).await?;
         }
-        tracing::warn!(table = insert.table, %error, "stored rows cannot be counted, trying again");
-        tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }

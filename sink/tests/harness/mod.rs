@@ -2,6 +2,7 @@
 //!
 //! A role (engine or sink) is this test binary itself, started again with the name of the role test and a variable.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,10 @@ use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{Header, Headers as _, Message as _};
+use rdkafka::{Offset, TopicPartitionList};
 use touchstream_local_clickhouse::{Password, ServerOptions};
 use touchstream_local_kafka::{KafkaOptions, RunningKafka};
 use touchstream_local_parts::Progress;
@@ -38,6 +43,24 @@ impl Process {
     pub(crate) fn kill(mut self) {
         self.0.kill().expect("a child can be killed");
         self.0.wait().expect("a killed child ends");
+    }
+
+    /// SIGSTOP, or SIGCONT.
+    pub(crate) fn pause(&self, is_paused: bool) {
+        signal(&self.0, if is_paused { "STOP" } else { "CONT" });
+    }
+
+    /// The most memory that it had, in MiB.
+    pub(crate) fn most_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kibibytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+        kibibytes.unwrap_or_default() >> 10
+    }
+
+    /// Whether it still runs.
+    pub(crate) fn is_running(&mut self) -> bool {
+        matches!(self.0.try_wait(), Ok(None))
     }
 }
 
@@ -84,10 +107,33 @@ impl Machine {
         Process(self.engine.take().expect("the engine runs")).kill();
     }
 
+    /// SIGSTOP to the engine, or SIGCONT.
+    pub(crate) fn pause_engine(&self, is_paused: bool) {
+        signal(self.engine.as_ref().expect("the engine runs"), if is_paused { "STOP" } else { "CONT" });
+    }
+
     /// Starts a sink.
     pub(crate) fn start_sink(&mut self) -> Process {
         self.sinks += 1;
         Process(self.role("sink"))
+    }
+
+    /// What the next sinks read instead of the settings: `change` makes it of their text.
+    pub(crate) fn change_sinks(&self, change: impl Fn(&str) -> String) {
+        let text = std::fs::read_to_string(self.directory.path().join("touchstream.toml"));
+        let changed = change(&text.expect("it was written"));
+        std::fs::write(self.directory.path().join("sink.toml"), changed).expect("it can be written");
+    }
+
+    /// Port of the engine.
+    pub(crate) fn engine_port(&self) -> u16 {
+        let port = self.settings.clickhouse.url.rsplit(':').next().and_then(|port| port.parse().ok());
+        port.expect("the URL ends with a port")
+    }
+
+    /// What the last sink logged.
+    pub(crate) fn sink_log(&self) -> String {
+        std::fs::read_to_string(self.log(&format!("sink-{}", self.sinks))).unwrap_or_default()
     }
 
     /// All that the sinks logged.
@@ -101,13 +147,25 @@ impl Machine {
         self.directory.path().join(format!("{name}.log"))
     }
 
+    /// Each sink has its own: the next may be changed before this one has read it.
+    fn config_of(&self, role: &str) -> PathBuf {
+        let (usual, changed) =
+            ["touchstream.toml", "sink.toml"].map(|name| self.directory.path().join(name)).into();
+        if role != "sink" || !changed.exists() {
+            return usual;
+        }
+        let own = self.directory.path().join(format!("sink-{}.toml", self.sinks));
+        std::fs::copy(changed, &own).expect("the test's directory can be written");
+        own
+    }
+
     fn role(&self, role: &str) -> Child {
         let name = if role == "sink" { format!("sink-{}", self.sinks) } else { role.to_owned() };
         let log = File::create(self.log(&name)).expect("the test's directory can be written");
         Command::new(std::env::current_exe().expect("this test has a path"))
             .args(["--ignored", "--exact", "role", "--nocapture"])
             .env(ROLE, role)
-            .env(CONFIG, self.directory.path().join("touchstream.toml"))
+            .env(CONFIG, self.config_of(role))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -167,6 +225,38 @@ impl Drop for Machine {
             let _ = kafka.stop(Duration::from_secs(10));
         }
     }
+}
+
+fn signal(child: &Child, name: &str) {
+    let status = Command::new("kill").args([format!("-{name}"), child.id().to_string()]).status();
+    assert!(status.expect("kill can be run").success(), "SIG{name} reaches the process");
+}
+
+/// Headers of what was rejected, as text; each record once, however often it was filed.
+pub(crate) fn rejected(settings: &Settings) -> BTreeSet<Vec<String>> {
+    let config = kafka::consumer(&settings.kafka, "test", "test").expect("no secret file");
+    let consumer: BaseConsumer = config.create().expect("a consumer");
+    let mut start = TopicPartitionList::new();
+    let metadata =
+        consumer.fetch_metadata(Some("cx.rejected"), Duration::from_secs(10)).expect("Kafka answers");
+    for partition in metadata.topics()[0].partitions() {
+        start.add_partition_offset("cx.rejected", partition.id(), Offset::Beginning).expect("a valid offset");
+    }
+    consumer.assign(&start).expect("an assignment");
+    let mut found = BTreeSet::new();
+    while let Some(polled) = consumer.poll(Duration::from_secs(10)) {
+        let message = match polled {
+            Ok(message) => message,
+            Err(KafkaError::PartitionEOF(_)) => continue,
+            Err(error) => panic!("{error}"),
+        };
+        let headers = message.headers().expect("rejected records have headers");
+        let text = |header: Header<'_, &[u8]>| {
+            String::from_utf8_lossy(header.value.unwrap_or_default()).into_owned()
+        };
+        found.insert(headers.iter().map(text).collect());
+    }
+    found
 }
 
 fn start_kafka(directory: &Path, port: u16) -> RunningKafka {

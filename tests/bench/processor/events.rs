@@ -57,6 +57,18 @@ pub(crate) struct Live(Writer);
 
 /// Fills the raw topics under `prefix` with `count` events that end a minute ago.
 pub(crate) fn prepare(settings: &KafkaSettings, prefix: &str, content: Content, count: u64, seed: u64) {
+    prepare_framed(settings, prefix, content, count, seed, |_| Framing::SingleObject);
+}
+
+/// The same, in the given framing.
+pub(crate) fn prepare_framed(
+    settings: &KafkaSettings,
+    prefix: &str,
+    content: Content,
+    count: u64,
+    seed: u64,
+    framing: fn(Family) -> Framing,
+) {
     let producer = kafka::producer(settings, "touchstream-bench")
         .expect("no secrets are configured")
         .set("linger.ms", "20")
@@ -64,6 +76,7 @@ pub(crate) fn prepare(settings: &KafkaSettings, prefix: &str, content: Content, 
         .create()
         .expect("a producer can be made");
     let mut writer = Writer::new(prefix, count, seed);
+    writer.encoders = Family::ALL.map(|family| Encoder::new(avro::of_family(family), framing(family)));
     writer.producer = Some(producer);
     // Journeys run side by side, as many as a busy shop has at a time.
     let mut running: Vec<Journey> = Vec::new();
