@@ -1,49 +1,20 @@
-//! The way to ClickHouse: address, user, TLS with an own certificate authority; and which of its errors pass by themselves.
+//! The way to ClickHouse as the writer, and which of its errors pass by themselves.
 
 use std::time::Duration;
 
-use clickhouse::{Client, Compression};
-use hyper_tls::HttpsConnector;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use clickhouse::Client;
+use touchstream_runtime::clickhouse::client as clickhouse_client;
 use touchstream_runtime::settings::ClickHouseSettings;
 
 use crate::error::SinkError;
 
 /// Longest wait for the answer to a question (not to an insert).
 const QUERY_DEADLINE: Duration = Duration::from_secs(60);
-/// ClickHouse closes idle connections after 3 s by default.
-const IDLE_CONNECTION: Duration = Duration::from_secs(2);
 
 /// A client as the settings say.
 pub(crate) fn client(settings: &ClickHouseSettings) -> Result<Client, SinkError> {
     let password = settings.password.or_file(&settings.password_file)?;
-    let fault = |message: String| SinkError::Client { url: settings.url.clone(), message };
-    let mut tls = native_tls::TlsConnector::builder();
-    if !settings.ca_file.is_empty() {
-        let pem = std::fs::read(&settings.ca_file)
-            .map_err(|error| fault(format!("failed to read {}: {error}", settings.ca_file)))?;
-        let authority = native_tls::Certificate::from_pem(&pem)
-            .map_err(|error| fault(format!("failed to read {} as PEM: {error}", settings.ca_file)))?;
-        tls.add_root_certificate(authority);
-    }
-    let tls = tls.build().map_err(|error| fault(error.to_string()))?;
-    let mut tcp = HttpConnector::new();
-    tcp.enforce_http(false);
-    tcp.set_nodelay(true);
-    tcp.set_keepalive(Some(Duration::from_secs(60)));
-    tcp.set_connect_timeout(Some(Duration::from_secs(10)));
-    let http = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
-        .pool_idle_timeout(IDLE_CONNECTION)
-        .build(HttpsConnector::from((tcp, tls.into())));
-    let mut client = Client::with_http_client(http)
-        .with_url(settings.url.as_str())
-        .with_user(settings.user.as_str())
-        .with_compression(Compression::None);
-    if !password.is_empty() {
-        client = client.with_password(password.expose());
-    }
-    Ok(client)
+    Ok(clickhouse_client(settings, &settings.user, &password)?)
 }
 
 /// Runs a statement without a result.

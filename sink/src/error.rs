@@ -1,5 +1,6 @@
 //! Why the sink stops. Everything that can pass by itself is retried; what stands here needs a person.
 
+use touchstream_runtime::clickhouse::ClickHouseClientError;
 use touchstream_runtime::kafka::ConnectError;
 use touchstream_runtime::secret::SecretFileError;
 
@@ -14,13 +15,8 @@ pub enum SinkError {
     #[error(transparent)]
     Secret(#[from] SecretFileError),
     /// The way to ClickHouse is configured wrongly.
-    #[error("failed to set up the ClickHouse client for {url}: {message}")]
-    Client {
-        /// As configured.
-        url: String,
-        /// What is wrong.
-        message: String,
-    },
+    #[error(transparent)]
+    Client(#[from] ClickHouseClientError),
     /// The schema registry does not answer.
     #[error(transparent)]
     Registry(#[from] touchstream_schemas::registry::RegistryError),
