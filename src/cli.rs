@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use touchstream_simulator::RegressionOrder;
+
 use crate::key::KeyCommand;
 use crate::replay::ReplayOptions;
 
@@ -57,7 +59,7 @@ pub(crate) enum Command {
     /// Send the traffic of believable customers, live or as history.
     #[command(
         after_help = "Examples:\n  touchstream simulate --rate 20\n  touchstream simulate --days 7 --seed 42 --to \
-                      http://127.0.0.1:8080 --key shop\n  touchstream simulate --days 1 --out events.ndjson"
+                      http://127.0.0.1:8080 --key shop\n  touchstream simulate --days 1 --out events.ndjson\n  touchstream simulate --days 7 --rate 5 --regression payment-errors@-6h --regression slow-chat@-3h/1h"
     )]
     Simulate(SimulateArguments),
     /// Make write keys.
@@ -173,6 +175,10 @@ pub(crate) struct SimulateArguments {
     /// Share of events that are sent twice.
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     pub(crate) duplicate_share: f64,
+    /// Lets something go wrong, again for several: payment-errors, slow-chat, nps-fall, silent-touchpoint or ingest-outage, from a
+    /// time on (2026-11-20T10:00:00Z, +9d12h after the start, -2h before now), for a while (/6h) or to the end.
+    #[arg(long, value_name = "KIND@TIME[/LENGTH]", allow_hyphen_values = true)]
+    pub(crate) regression: Vec<RegressionOrder>,
     /// Print the result as JSON.
     #[arg(long)]
     pub(crate) json: bool,

@@ -25,6 +25,7 @@ pub(crate) async fn run(arguments: SimulateArguments) -> Result<(), CommandError
         disorder_s: arguments.disorder_s,
         late_share: arguments.late_share,
         duplicate_share: arguments.duplicate_share,
+        regressions: arguments.regression,
         progress: !arguments.json,
         ..SimulateOptions::new(destination)
     };

@@ -11,6 +11,7 @@ use crate::draft::{Draft, Fields, fresh_id};
 use crate::options::{HOUR, MINUTE};
 use crate::people::Visitor;
 use crate::pick::{chance, lognormal, one_of, pause, weighted};
+use crate::regression::RegressionKind;
 
 const STEPS: [&str; 6] = ["cart", "account", "address", "shipping", "payment", "review"];
 /// Given up at first; with those who return later, 70 % of all attempts end without a purchase.
@@ -29,6 +30,8 @@ const OBSTACLES: [(&str, f64, usize); 9] = [
     ("payment_methods", 0.04, 4),
     ("returns_policy", 0.03, 5),
 ];
+/// Of the buyers on mobile devices, while their payments fail.
+const PAYMENT_FAILS: f64 = 0.6;
 /// Buyers meet the same obstacles, but rarely.
 const SHARE_OF_BUYERS: f64 = 0.06;
 
@@ -97,10 +100,23 @@ fn attempt_once(visitor: &mut Visitor, attempt: &mut Attempt, drafts: &mut Vec<D
     }
     let met = obstacles(&mut visitor.random, SHARE_OF_BUYERS);
     for index in 0..STEPS.len() {
+        if STEPS[index] == "payment" && payment_fails(visitor, attempt.at) {
+            step(visitor, attempt, index, &met, false, drafts);
+            attempt.at += pause(&mut visitor.random, 12.0, 0.6);
+            let failed = attempt.fields().text("step", STEPS[index]).text("action", "failed");
+            visitor.add(attempt.at, "checkout.step", failed.text("error", "gateway_timeout"), drafts);
+            return Met::Left { at: attempt.at };
+        }
         step(visitor, attempt, index, &met, true, drafts);
     }
     let transaction = complete(visitor, attempt, drafts);
     Met::Bought { at: attempt.at, transaction }
+}
+
+fn payment_fails(visitor: &mut Visitor, at: i64) -> bool {
+    visitor.context.device == Some("mobile")
+        && visitor.regressions.has(RegressionKind::PaymentErrors, at)
+        && chance(&mut visitor.random, PAYMENT_FAILS)
 }
 
 /// Goes to the step where the worst obstacle stands, and leaves there; a few return within hours and buy.

@@ -7,6 +7,10 @@ use crate::draft::{Context, Draft, Fields, fresh_id};
 use crate::options::{HOUR, MINUTE, SECOND};
 use crate::people::Visitor;
 use crate::pick::{chance, one_of, pause, weighted};
+use crate::regression::RegressionKind;
+
+/// How much longer the slow chat team takes.
+const SLOWNESS: i64 = 4;
 
 /// A service channel: how likely, who answers how fast (median seconds, spread), whether a bot stands before the agents.
 #[derive(Clone, Copy, Debug)]
@@ -191,7 +195,10 @@ impl Talk<'_> {
     fn agent_answers(&mut self) {
         for round in 0..self.visitor.random.random_range(1..=4) {
             let speed = if round == 0 { 1.0 } else { 0.6 };
-            let took = pause(&mut self.visitor.random, self.line.answer_s * speed, self.line.spread);
+            let usual = pause(&mut self.visitor.random, self.line.answer_s * speed, self.line.spread);
+            let is_slow = ["chat", "whatsapp"].contains(&self.line.channel)
+                && self.visitor.regressions.has(RegressionKind::SlowChat, self.at);
+            let took = if is_slow { SLOWNESS * usual } else { usual };
             if chance(&mut self.visitor.random, 0.1) {
                 let (asked_at, note_at) = (self.at, self.at + took / 2);
                 self.at = note_at;

@@ -8,10 +8,11 @@ use std::collections::BinaryHeap;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::draft::Draft;
+use crate::draft::{Draft, Fields};
 use crate::options::{HOUR, MINUTE, Plan};
 use crate::people::Visitor;
 use crate::pick::chance;
+use crate::regression::RegressionKind;
 use crate::rhythm::Arrivals;
 use crate::visit;
 
@@ -19,6 +20,8 @@ use crate::visit;
 const EVENTS_PER_VISITOR: f64 = 10.4;
 const LATEST: i64 = 3 * HOUR;
 const COPY_AFTER: i64 = MINUTE;
+/// After an outage of ingest clients send what they kept within this time.
+const CAUGHT_UP_WITHIN: i64 = 2 * MINUTE;
 
 /// One event as a client sends it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +42,7 @@ pub fn generate(plan: &Plan) -> Events {
     let next_visitor_at = arrivals.next(&mut arrivals_random);
     let mut post_random = ChaCha8Rng::seed_from_u64(plan.seed);
     post_random.set_stream(u64::MAX);
-    Events {
+    let mut events = Events {
         plan: plan.clone(),
         arrivals,
         arrivals_random,
@@ -48,7 +51,9 @@ pub fn generate(plan: &Plan) -> Events {
         visitors: 0,
         sequence: 0,
         waiting: BinaryHeap::new(),
-    }
+    };
+    events.announce_releases();
+    events
 }
 
 /// Iterator over the events of a plan, see [`generate`].
@@ -88,13 +93,31 @@ impl Iterator for Events {
 }
 
 impl Events {
+    /// The releases that people are less happy with.
+    fn announce_releases(&mut self) {
+        let plan = self.plan.clone();
+        for (number, regression) in plan.regressions.iter().enumerate() {
+            let is_shown =
+                regression.from >= plan.from && plan.until.is_none_or(|until| regression.from < until);
+            if regression.kind == RegressionKind::NpsFall && is_shown {
+                let mut random = ChaCha8Rng::seed_from_u64(plan.seed);
+                random.set_stream(u64::MAX - 1 - number as u64);
+                let mut visitor = Visitor::new(random, regression.from, plan.regressions.clone());
+                let data = Fields::new().text("name", "release 5.3.0");
+                let (at, context) = (regression.from, &mut visitor.context);
+                let draft = Draft::new("app.change", at, context, data, &mut visitor.random);
+                self.post(&draft);
+            }
+        }
+    }
+
     fn visit(&mut self) {
         let mut random = ChaCha8Rng::seed_from_u64(self.plan.seed);
         self.visitors += 1;
         random.set_stream(self.visitors);
         let came_at = self.next_visitor_at;
         self.next_visitor_at = self.arrivals.next(&mut self.arrivals_random);
-        for draft in visit::events(Visitor::new(random, came_at)) {
+        for draft in visit::events(Visitor::new(random, came_at, self.plan.regressions.clone())) {
             let ended = self.plan.until.is_some_and(|until| draft.time >= until);
             if draft.time >= self.plan.from && !ended {
                 self.post(&draft);
@@ -110,6 +133,9 @@ impl Events {
         }
         if chance(&mut self.post_random, self.plan.late_share) {
             arrival = draft.time + self.post_random.random_range(self.plan.disorder..LATEST);
+        }
+        if let Some(outage) = self.plan.regressions.at(RegressionKind::IngestOutage, arrival) {
+            arrival = outage.until.saturating_add(self.post_random.random_range(0..CAUGHT_UP_WITHIN));
         }
         let event = SimulatedEvent { time: draft.time, arrival, json: draft.to_json() };
         if chance(&mut self.post_random, self.plan.duplicate_share) {

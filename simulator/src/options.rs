@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::SimulateError;
+use crate::regression::{RegressionOrder, Regressions};
 
 pub(crate) const SECOND: i64 = 1_000;
 pub(crate) const MINUTE: i64 = 60 * SECOND;
@@ -52,6 +53,8 @@ pub struct SimulateOptions {
     pub late_share: f64,
     /// Share of events that are sent twice.
     pub duplicate_share: f64,
+    /// What goes wrong, and when.
+    pub regressions: Vec<RegressionOrder>,
     /// Show a progress bar when standard error is a terminal.
     pub progress: bool,
 }
@@ -80,6 +83,7 @@ impl SimulateOptions {
             disorder_s: 0,
             late_share: 0.0,
             duplicate_share: 0.0,
+            regressions: Vec::new(),
             progress: true,
         }
     }
@@ -113,6 +117,7 @@ impl SimulateOptions {
             disorder: i64::from(self.disorder_s) * SECOND,
             late_share: self.late_share,
             duplicate_share: self.duplicate_share,
+            regressions: Regressions::new(self.regressions.iter().map(|order| order.place(from, now))),
         })
     }
 
@@ -183,6 +188,8 @@ pub struct Plan {
     pub late_share: f64,
     /// Share of events that arrive twice.
     pub duplicate_share: f64,
+    /// What goes wrong.
+    pub regressions: Regressions,
 }
 
 /// What was sent, and how it was answered.

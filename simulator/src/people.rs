@@ -5,6 +5,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::draft::{Context, fresh_id};
 use crate::pick::{chance, one_of, weighted};
+use crate::regression::Regressions;
 
 /// Known customers; each comes back again and again.
 const CUSTOMERS: u32 = 40_000;
@@ -33,10 +34,11 @@ pub(crate) struct Visitor {
     pub(crate) came_at: i64,
     pub(crate) site: Site,
     pub(crate) context: Context,
+    pub(crate) regressions: Regressions,
 }
 
 impl Visitor {
-    pub(crate) fn new(mut random: ChaCha8Rng, came_at: i64) -> Visitor {
+    pub(crate) fn new(mut random: ChaCha8Rng, came_at: i64, regressions: Regressions) -> Visitor {
         let site = weighted(&mut random, &SITES);
         let app = chance(&mut random, 0.35);
         let device = if app {
@@ -70,7 +72,7 @@ impl Visitor {
             consents,
             traffic,
         };
-        Visitor { random, came_at, site, context }
+        Visitor { random, came_at, site, context, regressions }
     }
 
     pub(crate) fn is_machine(&self) -> bool {

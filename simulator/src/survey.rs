@@ -6,6 +6,10 @@ use crate::draft::{Draft, Fields, fresh_id};
 use crate::options::DAY;
 use crate::people::Visitor;
 use crate::pick::{chance, normal, one_of, pause};
+use crate::regression::RegressionKind;
+
+/// How much less happy people are after a bad release, of 10.
+const RELEASE: f64 = 2.5;
 
 const PRAISE: [&str; 4] =
     ["Quick and easy.", "Everything as promised.", "Friendly help, thank you!", "I will \"come back\"."];
@@ -65,6 +69,8 @@ fn ask(
         let fields = fields().text("metric", metric).plain("score", score);
         if employee { fields.text("respondent", "employee") } else { fields }
     };
+    let is_worse = visitor.regressions.has(RegressionKind::NpsFall, answered_at);
+    let satisfaction = if is_worse { satisfaction - RELEASE } else { satisfaction };
     let felt = normal(&mut visitor.random, satisfaction, 1.7);
     visitor.add(answered_at, "feedback.answered", answer(on_scale(metric, felt)), drafts);
     if chance(&mut visitor.random, 0.03) {

@@ -7,7 +7,11 @@ use crate::draft::{Draft, Fields};
 use crate::options::{HOUR, MINUTE, SECOND};
 use crate::people::Visitor;
 use crate::pick::{chance, one_of, pause, weighted};
+use crate::regression::RegressionKind;
 use crate::{conversation, survey};
+
+/// The touchpoint that falls silent.
+const SILENT: &str = "outlet-checkout";
 
 /// Every event of one visitor, in no particular order. The journey's start is the visitor's coming; none is earlier.
 pub(crate) fn events(mut visitor: Visitor) -> Vec<Draft> {
@@ -107,8 +111,11 @@ fn order(visitor: &mut Visitor, at: i64, transaction: &str, drafts: &mut Vec<Dra
 }
 
 impl Visitor {
-    /// Adds an event of this visitor.
+    /// Adds an event of this visitor, unless its touchpoint is silent.
     pub(crate) fn add(&mut self, at: i64, event_type: &'static str, data: Fields, drafts: &mut Vec<Draft>) {
+        if self.context.touchpoint == SILENT && self.regressions.has(RegressionKind::SilentTouchpoint, at) {
+            return;
+        }
         drafts.push(Draft::new(event_type, at, &mut self.context, data, &mut self.random));
     }
 

@@ -171,3 +171,68 @@ fn history_goes_over_into_live_traffic_each_with_its_own_volume() {
     assert!((80_000..190_000).contains(&history), "{history} events in two days of history");
     assert!((9_000..15_000).contains(&live), "{live} live events in ten minutes");
 }
+
+/// The same customers with and without what goes wrong, on one day, from noon on.
+#[test]
+fn what_goes_wrong_shows_where_it_should_and_nowhere_else() {
+    const NOON: i64 = MONDAY + DAY / 2;
+    let day = |order: &str| {
+        events(&plan(|options| {
+            options.events_per_day = Some(100_000);
+            options.regressions =
+                order.split_whitespace().map(|order| order.parse().expect("it is an order")).collect();
+        }))
+    };
+    let is_late = |event: &Value| {
+        let time: jiff::Timestamp = event["time"].as_str().expect("a time").parse().expect("a time");
+        time.as_millisecond() >= NOON
+    };
+    let count = |events: &[Value], late: bool, wanted: &dyn Fn(&Value) -> bool| {
+        events.iter().filter(|event| is_late(event) == late && wanted(event)).count()
+    };
+    let share =
+        |events: &[Value], late: bool, part: &dyn Fn(&Value) -> bool, whole: &dyn Fn(&Value) -> bool| {
+            count(events, late, &|event| whole(event) && part(event)) as f64
+                / count(events, late, whole) as f64
+        };
+    let usual = day("");
+
+    let of = |device: &'static str| move |event: &Value| event["context"]["device"] == device;
+    let (mobile, desktop) = (of("mobile"), of("desktop"));
+    let checkout =
+        |event: &Value| ["checkout.started", "checkout.completed"].iter().any(|kind| event["type"] == *kind);
+    let bought = |event: &Value| event["type"] == "checkout.completed";
+    let failing = day("payment-errors@+12h");
+    let change = |of: &dyn Fn(&Value) -> bool, late| {
+        let whole = |event: &Value| checkout(event) && of(event);
+        share(&failing, late, &bought, &whole) / share(&usual, late, &bought, &whole)
+    };
+    assert!(change(&mobile, true) < 0.6, "mobile buyers fail: {}", change(&mobile, true));
+    assert!((0.97..1.03).contains(&change(&desktop, true)) && (0.97..1.03).contains(&change(&mobile, false)));
+
+    let answered = |event: &Value| event["data"]["metric"] == "nps";
+    let unhappy = |event: &Value| event["data"]["score"].as_i64().is_some_and(|score| score <= 6);
+    let unhappier = day("nps-fall@+12h");
+    assert!(share(&unhappier, true, &unhappy, &answered) > share(&usual, true, &unhappy, &answered) + 0.2);
+    assert_eq!(
+        unhappier.iter().filter(|event| event["type"] == "app.change").count(),
+        1,
+        "a release was told"
+    );
+
+    let silent = day("silent-touchpoint@+12h");
+    let outlet = |event: &Value| event["context"]["touchpoint"] == "outlet-checkout";
+    // Who was there when it fell silent goes another way from then on, and may return to before noon by a moment.
+    let before = count(&silent, false, &outlet).abs_diff(count(&usual, false, &outlet));
+    assert!(count(&silent, true, &outlet) == 0 && before < 10, "{before}");
+
+    // After an outage everything is there, only later.
+    let ids = |events: &[Value]| events.iter().map(|event| event["id"].to_string()).collect::<HashSet<_>>();
+    assert_eq!(ids(&day("ingest-outage@+12h")), ids(&usual));
+    let outage = "ingest-outage@+12h/1h".parse().expect("it is an order");
+    let with_outage = plan(|options| options.regressions = vec![outage]);
+    assert!(
+        generate(&with_outage).all(|event| !(NOON..NOON + 3_600_000).contains(&event.arrival)),
+        "nothing arrives"
+    );
+}

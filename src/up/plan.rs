@@ -16,6 +16,8 @@ const DEMO_EVENTS_PER_DAY: &str = "6000";
 /// Live events a second of the demo.
 const DEMO_RATE: &str = "3";
 const DEMO_DAYS: i64 = 14;
+/// Yesterday on phones most payments failed, for half a day.
+const DEMO_REGRESSION: &str = "payment-errors@+12d18h/12h";
 
 /// Everything that `up` decides before it starts anything.
 #[derive(Clone, Debug)]
@@ -180,6 +182,7 @@ impl Plan {
         let history = ChildSpec::one_shot("demo-history", &self.program)
             .arguments(simulate)
             .arguments(["--days", &days, "--start", &start, "--events-per-day", DEMO_EVENTS_PER_DAY])
+            .arguments(["--regression", DEMO_REGRESSION])
             .depends_on(services);
         Ok(vec![history, live.depends_on(services).depends_on(["demo-history"])])
     }
@@ -251,7 +254,8 @@ impl Plan {
         println!("  health       http://{}/readyz and /metrics", local.admin);
         if self.is_demo {
             println!(
-                "  demo         tenant demo: {DEMO_DAYS} days of history and live traffic; its last windows follow within a minute"
+                "  demo         tenant demo: {DEMO_DAYS} days of history, in which payments failed on phones for half a day, and live traffic; its last \
+                 windows follow within a minute"
             );
         }
         println!();

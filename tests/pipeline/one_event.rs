@@ -45,7 +45,8 @@ fn one_event_is_a_row_in_two_seconds_and_in_the_windows_in_five() {
         let expected = "1h\t1\t1\t100\n5m\t1\t1\t100".to_owned();
         until("the event is in the windows", patience(5), || equal(&clickhouse.query(&windows)?, &expected));
     }
-    let mut tenants = ureq::get(format!("{}/api/tenants", machine.console())).call().expect("the console answers");
+    let mut tenants =
+        ureq::get(format!("{}/api/tenants", machine.console())).call().expect("the console answers");
     let tenants: Value = tenants.body_mut().read_json().expect("tenants are JSON");
     assert_eq!(tenants, serde_json::json!([{ "tenant": TENANT }]), "the console knows who sent it");
     machine.stop();
