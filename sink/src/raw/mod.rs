@@ -47,6 +47,8 @@ const TURN: (Duration, Duration) = (Duration::from_millis(3), Duration::from_mil
 const PUMP: usize = 2_000;
 /// Ranges that are being stored at a time.
 const STORING: usize = 4;
+/// More than this is never used, whatever the settings say.
+const MOST_MEMORY: usize = 2 << 30;
 /// How long too much may be held before partitions are paused: what librdkafka has fetched of a paused partition is fetched again.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// A full range is this part of the memory that records may take.
@@ -154,7 +156,7 @@ impl RawSink {
 
     /// Memory that the records of this part may take.
     fn memory(&self) -> usize {
-        self.parts.settings.sink.memory_bytes / 2
+        self.parts.settings.sink.memory_bytes.min(MOST_MEMORY) / 2
     }
 
     /// Whether reading has to wait until something is stored.
