@@ -4,14 +4,13 @@
 //!
 //! The window is a function of the partition's log alone: re-reading the stretch before a position rebuilds it.
 
-use std::collections::VecDeque;
 use std::hash::Hasher;
 
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use crate::time::{EventTime, Millis};
 
-/// 128-bit hash of (tenant, source, id): with a million ids in a window two collide by chance once in 10^26 windows.
+/// 128-bit hash of (tenant, source, id).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct EventKey(u128);
 
@@ -41,12 +40,6 @@ impl EventKey {
             rest = after;
         }
         EventKey(xxh3_128(piece))
-    }
-
-    /// The part of the hash by which it is found in a table; never 0.
-    #[expect(clippy::cast_possible_truncation, reason = "the low bits are what is wanted")]
-    fn tag(self) -> u32 {
-        self.0 as u32 | 1
     }
 }
 
@@ -87,114 +80,74 @@ impl Default for DuplicateLimits {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
+/// One id: half of its hash, and where and when its last copy came, the latter two without their upper halves. 16 bytes.
+#[derive(Clone, Copy, Debug, Default)]
 struct Seen {
-    key: EventKey,
-    offset: i64,
-    appended_at: EventTime,
-}
-
-/// Records in the order of arrival, in pieces: growing copies nothing and leaves no room of the same size unused.
-#[derive(Debug, Default)]
-struct InOrder {
-    pieces: VecDeque<Vec<Seen>>,
-    /// How many of the first piece are forgotten.
-    forgotten: usize,
-    /// A piece for later, so that a full window asks for no memory.
-    spare: Option<Vec<Seen>>,
-}
-
-/// Records in a piece.
-const PIECE: usize = 4_096;
-
-impl InOrder {
-    fn len(&self) -> usize {
-        self.pieces.back().map_or(0, |last| (self.pieces.len() - 1) * PIECE + last.len() - self.forgotten)
-    }
-
-    fn get(&self, index: usize) -> &Seen {
-        let place = self.forgotten + index;
-        &self.pieces[place / PIECE][place % PIECE]
-    }
-
-    fn front(&self) -> Option<Seen> {
-        self.pieces.front().and_then(|first| first.get(self.forgotten)).copied()
-    }
-
-    fn push_back(&mut self, seen: Seen) {
-        match self.pieces.back_mut() {
-            Some(last) if last.len() < PIECE => last.push(seen),
-            _ => {
-                let mut piece = self.spare.take().unwrap_or_else(|| Vec::with_capacity(PIECE));
-                piece.push(seen);
-                self.pieces.push_back(piece);
-            }
-        }
-    }
-
-    fn pop_front(&mut self) {
-        self.forgotten += 1;
-        if self.forgotten == PIECE {
-            self.spare = self.pieces.pop_front().map(|mut piece| {
-                piece.clear();
-                piece
-            });
-            self.forgotten = 0;
-        }
-    }
+    /// 0: nothing is here.
+    hash: u64,
+    offset: u32,
+    appended_at: u32,
 }
 
 /// The ids of one partition that a next copy would be a duplicate of.
 ///
-/// Nearly every id is new and is forgotten an hour later, so the table holds eight bytes for each and no more: where in the order of
-/// arrival its last copy is, and enough of its hash to look there but rarely in vain.
+/// Nearly every id is new and is forgotten an hour later, so there is one open table and nothing else: a copy replaces what the id's last
+/// one left, and a hand goes round to clear away what is out of reach. Sixty-four bits tell ids apart: among a million
+/// of them a new one is taken for another once in 10^13 events.
 #[derive(Debug)]
 pub struct DuplicateWindow {
     limits: DuplicateLimits,
-    in_order: InOrder,
-    /// Number of the first in `in_order`; numbers go round.
-    first: u32,
-    /// Open addressing: tag (high half) and number (low half) of the last copy; 0 where nothing is.
-    table: Vec<u64>,
+    /// Open addressing, closed again behind what is cleared away.
+    table: Vec<Seen>,
     ids: usize,
+    hand: usize,
+    /// Offset and append time of the newest record, and those at which all that was out of reach was last cleared away.
+    newest: (i64, i64),
+    cleared: (i64, i64),
 }
 
 const SMALLEST_TABLE: usize = 1_024;
+/// Milliseconds (six days) and records to which the limits are cut, so that lower halves suffice.
+const FURTHEST: i64 = 1 << 29;
+/// Slots that the hand looks at for each record.
+const SWEPT: usize = 8;
 
 impl DuplicateWindow {
     /// An empty window.
     #[must_use]
     pub fn new(limits: DuplicateLimits) -> DuplicateWindow {
+        let limits = DuplicateLimits {
+            age: Millis(limits.age.0.min(FURTHEST)),
+            records: limits.records.min(FURTHEST),
+        };
         DuplicateWindow {
             limits,
-            in_order: InOrder::default(),
-            first: 0,
-            table: vec![0; SMALLEST_TABLE],
+            table: vec![Seen::default(); SMALLEST_TABLE],
             ids: 0,
+            hand: 0,
+            newest: (i64::MIN, i64::MIN),
+            cleared: (i64::MIN, i64::MIN),
         }
     }
 
     /// Notes the record at `offset` and tells whether it is a duplicate. Records must come in rising order of offset.
     pub fn is_duplicate(&mut self, key: EventKey, offset: i64, appended_at: EventTime) -> bool {
-        self.forget_before(offset, appended_at);
-        if self.table.len() < 2 * (self.ids + 1) {
-            self.grow();
+        let seen = Seen::new(key, offset, appended_at);
+        self.clear_what_is_far(seen, (offset, appended_at.0));
+        self.sweep(seen);
+        if self.is_crowded() {
+            self.make_room(seen);
         }
-        let number = self.first.wrapping_add(u32::try_from(self.in_order.len()).unwrap_or(u32::MAX));
-        self.in_order.push_back(Seen { key, offset, appended_at });
-        let place = self.find(key);
-        let earlier = (self.table[place] != 0).then(|| *self.seen(self.table[place]));
-        self.table[place] = slot(key, number);
-        match earlier {
-            Some(earlier) => self.limits.reach(earlier, offset, appended_at),
-            None => {
-                self.ids += 1;
-                false
-            }
+        let place = self.find(seen.hash);
+        let earlier = std::mem::replace(&mut self.table[place], seen);
+        if earlier.hash == 0 {
+            self.ids += 1;
+            return false;
         }
+        self.limits.reach(earlier, seen)
     }
 
-    /// Number of ids held.
+    /// Number of ids held; some may be out of reach already.
     #[must_use]
     pub fn len(&self) -> usize {
         self.ids
@@ -206,83 +159,115 @@ impl DuplicateWindow {
         self.ids == 0
     }
 
-    fn forget_before(&mut self, offset: i64, appended_at: EventTime) {
-        while let Some(seen) = self.in_order.front() {
-            if self.limits.reach(seen, offset, appended_at) {
-                return;
+    /// Four of five slots at most are taken.
+    fn is_crowded(&self) -> bool {
+        5 * (self.ids + 1) > 4 * self.table.len()
+    }
+
+    /// Keeps everything held so near that its lower halves tell how far it is.
+    fn clear_what_is_far(&mut self, now: Seen, (offset, appended_at): (i64, i64)) {
+        let since = |(earlier, before): (i64, i64)| {
+            (offset.saturating_sub(earlier), appended_at.saturating_sub(before))
+        };
+        let (records, age) = since(self.newest);
+        if records > self.limits.records || age > self.limits.age.0 {
+            self.table = vec![Seen::default(); SMALLEST_TABLE];
+            (self.ids, self.hand, self.cleared) = (0, 0, (offset, appended_at));
+        } else {
+            let (records, age) = since(self.cleared);
+            if records > FURTHEST || age > FURTHEST {
+                self.make_room(now);
+                self.cleared = (offset, appended_at);
             }
-            let place = self.find(seen.key);
-            if self.table[place] == slot(seen.key, self.first) {
-                self.remove(place);
-                self.ids -= 1;
+        }
+        self.newest = (offset, appended_at.max(self.newest.1));
+    }
+
+    fn sweep(&mut self, now: Seen) {
+        for _ in 0..SWEPT {
+            let seen = self.table[self.hand];
+            if seen.hash != 0 && !self.limits.reach(seen, now) {
+                // What moves here is looked at next.
+                self.remove(self.hand);
+            } else {
+                self.hand = if self.hand + 1 == self.table.len() { 0 } else { self.hand + 1 };
             }
-            self.in_order.pop_front();
-            self.first = self.first.wrapping_add(1);
         }
     }
 
-    /// The last copy that a slot stands for.
-    fn seen(&self, slot: u64) -> &Seen {
-        #[expect(clippy::cast_possible_truncation, reason = "the low half is the number")]
-        let number = slot as u32;
-        self.in_order.get(number.wrapping_sub(self.first) as usize)
-    }
-
-    /// Where the key stands, or would stand.
-    fn find(&self, key: EventKey) -> usize {
-        let mask = self.table.len() - 1;
-        let mut place = home(slot(key, 0), mask);
+    /// Where the id stands, or would stand.
+    fn find(&self, hash: u64) -> usize {
+        let mut place = self.home(hash);
         loop {
-            let slot = self.table[place];
-            if slot == 0 || (slot >> 32 == u64::from(key.tag()) && self.seen(slot).key == key) {
+            let found = self.table[place].hash;
+            if found == 0 || found == hash {
                 return place;
             }
-            place = (place + 1) & mask;
+            place = self.next(place);
         }
+    }
+
+    /// Where an id stands unless others stand there.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the product's upper half is less than the table's length"
+    )]
+    fn home(&self, hash: u64) -> usize {
+        ((u128::from(hash) * self.table.len() as u128) >> 64) as usize
+    }
+
+    fn next(&self, place: usize) -> usize {
+        if place + 1 == self.table.len() { 0 } else { place + 1 }
     }
 
     /// Empties a slot and closes the gap, so that what was pushed behind it is found again.
     fn remove(&mut self, place: usize) {
-        let mask = self.table.len() - 1;
-        let (mut gap, mut next) = (place, (place + 1) & mask);
-        while self.table[next] != 0 {
-            let home = home(self.table[next], mask);
-            if (next.wrapping_sub(home) & mask) >= (next.wrapping_sub(gap) & mask) {
+        let length = self.table.len();
+        let distance = |from: usize, to: usize| if to >= from { to - from } else { to + length - from };
+        let (mut gap, mut next) = (place, self.next(place));
+        while self.table[next].hash != 0 {
+            let home = self.home(self.table[next].hash);
+            if distance(home, next) >= distance(gap, next) {
                 self.table[gap] = self.table[next];
                 gap = next;
             }
-            next = (next + 1) & mask;
+            next = self.next(next);
         }
-        self.table[gap] = 0;
+        self.table[gap] = Seen::default();
+        self.ids -= 1;
     }
 
-    fn grow(&mut self) {
-        let larger = vec![0; self.table.len() * 2];
-        let mask = larger.len() - 1;
-        let slots = std::mem::replace(&mut self.table, larger);
-        for slot in slots.into_iter().filter(|slot| *slot != 0) {
-            let mut place = home(slot, mask);
-            while self.table[place] != 0 {
-                place = (place + 1) & mask;
-            }
-            self.table[place] = slot;
+    /// A table in which what is in reach takes at most two thirds.
+    fn make_room(&mut self, now: Seen) {
+        let limits = self.limits;
+        let in_reach = |seen: &Seen| seen.hash != 0 && limits.reach(*seen, now);
+        self.ids = self.table.iter().filter(|seen| in_reach(seen)).count();
+        let length = SMALLEST_TABLE.max(self.ids * 3 / 2);
+        let slots = std::mem::replace(&mut self.table, vec![Seen::default(); length]);
+        for seen in slots.into_iter().filter(in_reach) {
+            let place = self.find(seen.hash);
+            self.table[place] = seen;
         }
+        self.hand = 0;
     }
 }
 
-/// What stands in the table.
-fn slot(key: EventKey, number: u32) -> u64 {
-    u64::from(key.tag()) << 32 | u64::from(number)
-}
-
-/// Where a slot stands unless others stand there; the lowest bit of a tag says nothing.
-fn home(slot: u64, mask: usize) -> usize {
-    (slot >> 33) as usize & mask
+impl Seen {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the lower halves are what is wanted"
+    )]
+    fn new(key: EventKey, offset: i64, appended_at: EventTime) -> Seen {
+        Seen { hash: (key.0 as u64).max(1), offset: offset as u32, appended_at: appended_at.0 as u32 }
+    }
 }
 
 impl DuplicateLimits {
-    fn reach(self, earlier: Seen, offset: i64, appended_at: EventTime) -> bool {
-        offset - earlier.offset <= self.records && appended_at - earlier.appended_at <= self.age
+    fn reach(self, earlier: Seen, now: Seen) -> bool {
+        let since = |now: u32, earlier: u32| i64::from(now.wrapping_sub(earlier).cast_signed());
+        since(now.offset, earlier.offset) <= self.records
+            && since(now.appended_at, earlier.appended_at) <= self.age.0
     }
 }
 
@@ -314,7 +299,7 @@ mod tests {
         for offset in 0..1_000 {
             assert!(!window.is_duplicate(key(&offset.to_string()), offset, EventTime(offset)));
         }
-        assert_eq!(window.len(), 11);
+        assert!(window.len() < 150, "{}: eleven, and what the hand has not met yet", window.len());
     }
 
     #[test]
@@ -331,27 +316,47 @@ mod tests {
     }
 
     proptest! {
-        /// The table against a search through all records: few keys, so that they come again, and keys whose tags are alike.
+        /// The table against a search through all records: few keys, so that they come again, whose places are alike; limits and
+        /// gaps small and large, so that lower halves go round.
         #[test]
-        fn it_finds_what_a_search_finds(records in prop::collection::vec((0_u128..40, 0_i64..30, 0_i64..30), 0..600)) {
-            let limits = DuplicateLimits { age: Millis(300), records: 200 };
+        fn it_finds_what_a_search_finds(
+            records in prop::collection::vec((0_u64..40, 0_i64..30, 0_i64..30), 0..600),
+            scale in prop::sample::select(vec![1_i64, 1_000_000]),
+        ) {
+            let limits = DuplicateLimits { age: Millis(300 * scale), records: 200 * scale };
             let mut window = DuplicateWindow::new(limits);
-            window.first = u32::MAX - 100;
-            let (mut offset, mut time) = (0, 0);
-            let mut all: Vec<Seen> = Vec::new();
+            let (mut offset, mut time) = (i64::from(u32::MAX) - 100, i64::from(u32::MAX) - 100);
+            let mut all: Vec<(u64, i64, i64)> = Vec::new();
             for (number, offsets, times) in records {
-                (offset, time) = (offset + 1 + offsets / 10, time + times / 10);
-                let key = EventKey((number / 4) << 64 | (number % 4) << 31 | 7);
-                let seen = Seen { key, offset, appended_at: EventTime(time) };
-                let last = all.iter().rev().find(|earlier| earlier.key == key);
-                let expected = last.is_some_and(|earlier| limits.reach(*earlier, offset, EventTime(time)));
+                let far = |number: i64| if number == 29 { 40 } else { number / 10 };
+                (offset, time) = (offset + 1 + far(offsets) * scale, time + far(times) * scale);
+                let key = EventKey(u128::from((number % 4) << 62 | (number / 4 + 1)));
+                let last = all.iter().rev().find(|(earlier, ..)| *earlier == number);
+                let expected = last.is_some_and(|(_, at, when)| {
+                    offset - at <= limits.records && time - when <= limits.age.0
+                });
                 prop_assert_eq!(window.is_duplicate(key, offset, EventTime(time)), expected);
-                all.push(seen);
-                let held = all.iter().filter(|earlier| limits.reach(**earlier, offset, EventTime(time)));
-                let ids: std::collections::HashSet<u128> = held.map(|seen| seen.key.0).collect();
-                prop_assert_eq!(window.len(), ids.len());
+                all.push((number, offset, time));
+            }
+            prop_assert!(window.len() <= 40);
+        }
+    }
+
+    #[test]
+    fn nothing_is_lost_while_the_table_grows_and_is_swept() {
+        let mut window = DuplicateWindow::new(DuplicateLimits { age: Millis::HOUR, records: 50_000 });
+        for number in 0..400_000_i64 {
+            let time = EventTime(number / 100);
+            assert!(!window.is_duplicate(key(&number.to_string()), 2 * number, time), "{number} is new");
+            let back = number - 24_999;
+            if back >= 0 && number % 7 == 0 {
+                assert!(
+                    window.is_duplicate(key(&back.to_string()), 2 * number + 1, time),
+                    "{back} came before"
+                );
             }
         }
+        assert!(window.table.len() < 60_000, "{} slots", window.table.len());
     }
 
     #[test]

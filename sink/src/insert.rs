@@ -86,7 +86,9 @@ fn stream(batch: &RecordBatch) -> Result<Bytes, ArrowError> {
     let room = batch.get_array_memory_size() / 2;
     let mut writer = StreamWriter::try_new(Vec::with_capacity(room), &batch.schema())?;
     writer.write(batch)?;
-    Ok(Bytes::from(writer.into_inner()?))
+    let mut body = writer.into_inner()?;
+    body.shrink_to_fit();
+    Ok(Bytes::from(body))
 }
 
 /// How tries to insert ended.

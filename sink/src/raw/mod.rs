@@ -46,11 +46,13 @@ const TURN: (Duration, Duration) = (Duration::from_millis(3), Duration::from_mil
 /// Records taken in before the rest is looked after.
 const PUMP: usize = 2_000;
 /// Ranges that are being stored at a time.
-const STORING: usize = 3;
+const STORING: usize = 4;
+/// More than this is never used, whatever the settings say.
+const MOST_MEMORY: usize = 2 << 30;
 /// How long too much may be held before partitions are paused: what librdkafka has fetched of a paused partition is fetched again.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// A full range is this part of the memory that records may take.
-const RANGES: usize = 8;
+const RANGES: usize = 12;
 
 /// What the background gives back.
 enum Job {
@@ -154,7 +156,7 @@ impl RawSink {
 
     /// Memory that the records of this part may take.
     fn memory(&self) -> usize {
-        self.parts.settings.sink.memory_bytes / 2
+        self.parts.settings.sink.memory_bytes.min(MOST_MEMORY) / 2
     }
 
     /// Whether reading has to wait until something is stored.
@@ -252,7 +254,8 @@ impl RawSink {
             age: if is_behind { age.max(BEHIND_AGE) } else { age },
             is_draining: self.parts.shutdown.is_cancelled(),
         };
-        while self.state.at_work() < self.memory() {
+        // One at a time: decoded rows take the most memory of all, and one core prepares more than ClickHouse stores.
+        if !self.state.is_preparing() && self.state.at_work() < self.memory() {
             let Some(index) = self.state.due(rules) else { return };
             let table = self.state.table(index);
             let partition = self.state.partition_mut(index);

@@ -35,10 +35,15 @@ pub(crate) struct Record {
     pub(crate) offset: i64,
     /// Append time.
     pub(crate) appended_at: i64,
-    start: usize,
-    /// `None`: a record without a value.
-    end: Option<usize>,
+    start: u32,
+    /// [`NO_VALUE`]: a record without one.
+    end: u32,
 }
+
+/// No partition may hold so many bytes.
+const NO_VALUE: u32 = u32::MAX;
+/// The least by which room for records grows.
+const ROOM: usize = 64 * 1024;
 
 /// Records of one partition in rising order of offset, their bytes in one piece.
 #[derive(Clone, Debug, Default)]
@@ -51,10 +56,14 @@ pub(crate) struct Records {
 impl Records {
     /// Adds the next record.
     pub(crate) fn push(&mut self, offset: i64, appended_at: i64, payload: Option<&[u8]>) {
-        let start = self.bytes.len();
-        let end = payload.map(|payload| {
+        let start = place(self.bytes.len());
+        let end = payload.map_or(NO_VALUE, |payload| {
+            // By a quarter: doubling would leave half of the memory unused.
+            if self.bytes.capacity() - self.bytes.len() < payload.len() {
+                self.bytes.reserve_exact(payload.len() + ROOM.max(self.bytes.len() / 4));
+            }
             self.bytes.extend_from_slice(payload);
-            self.bytes.len()
+            place(self.bytes.len())
         });
         self.list.push(Record { offset, appended_at, start, end });
     }
@@ -85,8 +94,13 @@ impl Records {
     }
 
     fn payload(&self, record: Record) -> Option<&[u8]> {
-        record.end.map(|end| &self.bytes[record.start..end])
+        (record.end != NO_VALUE).then(|| &self.bytes[record.start as usize..record.end as usize])
     }
+}
+
+/// Memory is bounded far below what does not fit.
+fn place(length: usize) -> u32 {
+    u32::try_from(length).expect("a partition holds less than 4 GiB")
 }
 
 /// Where a range stands and goes.

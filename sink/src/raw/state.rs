@@ -11,7 +11,7 @@ use touchstream_schemas::time::Millis;
 use touchstream_schemas::topics::Topics;
 
 use super::decode::EventDecoder;
-use super::partition::{Partition, Rules};
+use super::partition::{Next, Partition, Rules};
 use super::range;
 use crate::error::SinkError;
 use crate::follow::Change;
@@ -116,6 +116,11 @@ impl State {
     /// Bytes of what is being prepared and stored.
     pub(crate) fn at_work(&self) -> usize {
         self.partitions.iter().map(Partition::at_work).sum()
+    }
+
+    /// Whether a range is being prepared.
+    pub(crate) fn is_preparing(&self) -> bool {
+        self.partitions.iter().any(|partition| matches!(partition.next, Next::Preparing(_)))
     }
 
     /// Whether nothing waits or is under way.
