@@ -14,7 +14,7 @@ export default {
   variables: [textbox('benchmark', 'NPS benchmark', 'A number of your own to compare with, as 35; empty: none')],
   panels: [
     rows({
-      title: 'Journey matrix', size: [24, 10], answers: [24], names: ['nps_n', 'drop_off_ratio', 'p95_s', 'error_ratio'],
+      title: 'Journey matrix', size: [24, 10], answers: [24], names: ['p95_s'],
       special: {
         nps: coloured(NPS_LEVELS), ci_low: score.ci_low, ci_high: score.ci_high, n: { unit: 'short', decimals: 0 }, drop_off_ratio: { unit: 'percentunit', decimals: 1, ...coloured([['green', null], ['yellow', 0.6], ['red', 0.8]]) },
         error_ratio: { unit: 'percentunit', decimals: 2, ...coloured(ERROR_LEVELS) }, touchpoint: link('touchstream-overview', 'Overview of this touchpoint', { touchpoint: 'touchpoint' }),

@@ -227,7 +227,7 @@ function fromWindows(name, condition) {
 }
 
 const query = (name, label, sql, current) => ({
-  type: 'query', name, label, datasource: CLICKHOUSE, definition: sql, query: { editorType: 'sql', rawSql: sql, refId: name }, refresh: 2, regex: '', sort: 0,
+  type: 'query', name, label, datasource: CLICKHOUSE, query: { editorType: 'sql', rawSql: sql, refId: name }, refresh: 2, regex: '', sort: 0,
   multi: false, includeAll: false, hide: 0, skipUrlSync: false, options: [], current: { selected: true, text: current, value: current },
 })
 

@@ -6,8 +6,8 @@ const latest = (columns) => `SELECT ${columns} FROM regressions WHERE ${here} AN
 const look = {
   touchpoint: link('touchstream-overview', 'Overview of this touchpoint', { touchpoint: 'touchpoint' }),
   severity: { mappings: [{ type: 'value', options: { page: { color: 'red', index: 0 }, ticket: { color: 'orange', index: 1 } } }], 'custom.cellOptions': { type: 'color-text' } },
-  runbook: { links: [{ title: 'Runbook', url: '${__value.raw}', targetBlank: true }] },
 }
+const runbook = { links: [{ title: 'Runbook', url: '${__value.raw}', targetBlank: true }] }
 
 export default {
   uid: 'touchstream-regressions',
@@ -30,7 +30,7 @@ WHERE ${here} AND state IN ('firing', 'resolved', 'adopted') AND $__timeFilter(a
 GROUP BY time, state ORDER BY time`,
     }),
     rows({
-      title: 'Open regressions and their owners', size: [24, 9], answers: [31], names: ['n', 'baseline_n'], special: look,
+      title: 'Open regressions and their owners', size: [24, 9], answers: [31], names: ['n', 'baseline_n'], special: { ...look, runbook },
       description: 'Value against baseline in the unit of the rule (points, shares, seconds, events), on how many samples, since when, what adds most to it, and what was changed shortly before.',
       sql: `SELECT since, severity, rule, touchpoint, channel, detail, owner, value, baseline, ci_low, ci_high, n, baseline_n, contributor, suspects, runbook
 FROM (${latest('*')})
