@@ -6,7 +6,7 @@ CARGO ?= cargo
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help tools up test format-check fmt lint dependencies tests build pin-parts browser-files schedules chaos-ingest chaos-processor chaos-sink hostile bench-accept bench-ingest bench-processor bench-queries bench-sink fuzz
+.PHONY: help tools test-tools up test format-check fmt lint dependencies tests build pin-parts browser-files schedules chaos-ingest chaos-processor chaos-sink hostile bench-accept bench-ingest bench-processor bench-queries bench-sink fuzz
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,13 +14,16 @@ help: ## Show this list
 tools: ## Check the tools that are needed, and install what is missing where that is possible
 	@./scripts/check-tools
 
+test-tools: ## Check the tools that tests need beyond these, in the same way
+	@./scripts/check-tools test
+
 build: tools ## Build the binary
 	$(CARGO) build --release --locked --bin touchstream
 
 up: build ## Build and run everything on this machine, with demo data
 	@$(CARGO) run --quiet --release --locked --bin touchstream -- up --demo $(ARGS)
 
-test: tools format-check lint dependencies tests ## Run every check and test that CI runs
+test: test-tools format-check lint dependencies tests ## Run every check and test that CI runs
 
 format-check: ## Check the formatting
 	$(CARGO) fmt --all --check
