@@ -99,11 +99,11 @@ fn attempt_once(visitor: &mut Visitor, attempt: &mut Attempt, drafts: &mut Vec<D
         return leave(visitor, attempt, drafts);
     }
     let met = obstacles(&mut visitor.random, SHARE_OF_BUYERS);
-    for index in 0..STEPS.len() {
-        if STEPS[index] == "payment" && payment_fails(visitor, attempt.at) {
+    for (index, name) in STEPS.into_iter().enumerate() {
+        if name == "payment" && payment_fails(visitor, attempt.at) {
             step(visitor, attempt, index, &met, false, drafts);
             attempt.at += pause(&mut visitor.random, 12.0, 0.6);
-            let failed = attempt.fields().text("step", STEPS[index]).text("action", "failed");
+            let failed = attempt.fields().text("step", name).text("action", "failed");
             visitor.add(attempt.at, "checkout.step", failed.text("error", "gateway_timeout"), drafts);
             return Met::Left { at: attempt.at };
         }

@@ -10,7 +10,7 @@ mod prometheus;
 mod repository;
 mod schema;
 
-#[path = "../clients/install.rs"]
+#[path = "../harness/install.rs"]
 mod install;
 #[path = "../clients/server.rs"]
 #[expect(dead_code, reason = "these tests kill no server")]

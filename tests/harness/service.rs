@@ -83,7 +83,7 @@ impl Service {
     pub(crate) fn signal(&self, signal: Signal) -> u32 {
         let process = self.process.as_ref().expect("it was started");
         process.signal(signal);
-        process.pid()
+        self.pid()
     }
 
     /// The process's id.
