@@ -1,6 +1,7 @@
 //! What operators run beside touchstream, tried with the real tools: Grafana's dashboards on a simulated month, the rules of Prometheus and
 //! Alertmanager, and what on-call receives.
 
+mod alerting;
 mod curl;
 mod dashboards;
 mod macros;

@@ -1,0 +1,198 @@
+//! The real Prometheus and Alertmanager on the files of `deploy/prometheus`, with the addresses of a test and shorter waiting times.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use super::PATIENCE;
+use super::people::People;
+use crate::repository::{files, text};
+
+pub(crate) struct Servers {
+    directory: tempfile::TempDir,
+    prometheus: Option<Child>,
+    alertmanager: Option<Child>,
+    prometheus_port: u16,
+    alertmanager_port: u16,
+}
+
+impl Servers {
+    pub(crate) fn start(people: &People) -> Servers {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (prometheus_port, alertmanager_port) = (free_port(), free_port());
+        configure(directory.path(), people, alertmanager_port);
+        let mut servers =
+            Servers { directory, prometheus: None, alertmanager: None, prometheus_port, alertmanager_port };
+        servers.start_alertmanager();
+        servers.start_prometheus();
+        servers
+    }
+
+    fn start_prometheus(&mut self) {
+        let listen = format!("--web.listen-address=127.0.0.1:{}", self.prometheus_port);
+        self.prometheus = Some(self.spawn(
+            "prometheus",
+            &[
+                "--config.file=prometheus.yml",
+                "--storage.tsdb.path=prometheus-data",
+                "--rules.alert.resend-delay=2s",
+                &listen,
+            ],
+        ));
+    }
+
+    fn start_alertmanager(&mut self) {
+        let listen = format!("--web.listen-address=127.0.0.1:{}", self.alertmanager_port);
+        let arguments = [
+            "--config.file=alertmanager.yml",
+            "--storage.path=alertmanager-data",
+            "--cluster.listen-address=",
+            &listen,
+        ];
+        self.alertmanager = Some(self.spawn("prometheus-alertmanager", &arguments));
+    }
+
+    fn spawn(&self, program: &str, arguments: &[&str]) -> Child {
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.directory.path().join(format!("{program}.log")));
+        Command::new(program)
+            .args(arguments)
+            .current_dir(self.directory.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log.expect("the test's directory can be written"))
+            .spawn()
+            .unwrap_or_else(|error| {
+                panic!("failed to start {program} (scripts/check-tools test installs it): {error}")
+            })
+    }
+
+    /// Ends Prometheus and starts it again on its data.
+    pub(crate) async fn restart_prometheus(&mut self) {
+        end(self.prometheus.take());
+        self.start_prometheus();
+        self.scraped("touchstream_cx_regression_active").await;
+    }
+
+    /// Ends Alertmanager and starts it again on its notes.
+    pub(crate) async fn restart_alertmanager(&mut self) {
+        end(self.alertmanager.take());
+        self.start_alertmanager();
+        let url = format!("http://127.0.0.1:{}/-/ready", self.alertmanager_port);
+        self.until("Alertmanager", async || get(&url).await.is_some()).await;
+    }
+
+    /// Waits until Prometheus has a metric.
+    pub(crate) async fn scraped(&self, metric: &str) {
+        let url = format!("http://127.0.0.1:{}/api/v1/query?query={metric}", self.prometheus_port);
+        let has = async || {
+            get(&url)
+                .await
+                .is_some_and(|answer| !answer["data"]["result"].as_array().is_none_or(Vec::is_empty))
+        };
+        self.until(metric, has).await;
+    }
+
+    /// What Alertmanager knows.
+    pub(crate) async fn alerts(&self) -> Vec<Value> {
+        let url = format!("http://127.0.0.1:{}/api/v2/alerts", self.alertmanager_port);
+        get(&url).await.and_then(|alerts| alerts.as_array().cloned()).unwrap_or_default()
+    }
+
+    async fn until(&self, what: &str, condition: impl AsyncFn() -> bool) {
+        let begun = Instant::now();
+        while !condition().await {
+            if begun.elapsed() > PATIENCE {
+                let logs = ["prometheus", "prometheus-alertmanager"].map(|program| {
+                    std::fs::read_to_string(self.directory.path().join(format!("{program}.log")))
+                        .unwrap_or_default()
+                });
+                panic!("{what} did not come:\n{}", logs.join("\n"));
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+impl Drop for Servers {
+    fn drop(&mut self) {
+        for child in [self.prometheus.take(), self.alertmanager.take()].into_iter().flatten() {
+            end(Some(child));
+        }
+    }
+}
+
+/// Asks a process to end, and waits for it.
+fn end(child: Option<Child>) {
+    let mut child = child.expect("it runs");
+    let id = i32::try_from(child.id()).expect("a process id");
+    kill(Pid::from_raw(id), Signal::SIGTERM).expect("a child can be signalled");
+    child.wait().expect("it ends");
+}
+
+/// The files of `deploy/prometheus` in the test's directory.
+fn configure(directory: &Path, people: &People, alertmanager_port: u16) {
+    let write = |name: &str, text: String| {
+        let file = directory.join(name);
+        std::fs::create_dir_all(file.parent().expect("a folder"))
+            .expect("the test's directory can be written");
+        std::fs::write(file, text).expect("the test's directory can be written");
+    };
+    for folder in ["rules", "templates", "targets"] {
+        for name in files(&format!("deploy/prometheus/{folder}"), "") {
+            write(&format!("{folder}/{name}"), text(&format!("deploy/prometheus/{folder}/{name}")));
+        }
+    }
+    let changed = |name: &str, changes: &[(&str, String)]| {
+        let mut text = text(&format!("deploy/prometheus/{name}"));
+        for (from, to) in changes {
+            assert!(text.contains(from), "{name} has no {from} any more");
+            text = text.replace(from, to);
+        }
+        write(name, text);
+    };
+    let (short, web) = ("1s".to_owned(), people.web.to_string());
+    changed("targets/up.yml", &[("127.0.0.1:9464", web.clone())]);
+    changed(
+        "prometheus.yml",
+        &[
+            ("15s", short.clone()),
+            ("10s", short.clone()),
+            ("127.0.0.1:9093", format!("127.0.0.1:{alertmanager_port}")),
+        ],
+    );
+    changed(
+        "alertmanager.yml",
+        &[
+            ("group_wait: 30s", "group_wait: 2s".to_owned()),
+            ("group_wait: 15s", "group_wait: 2s".to_owned()),
+            ("group_interval: 5m", "group_interval: 3s".to_owned()),
+            ("group_interval: 2m", "group_interval: 3s".to_owned()),
+            ("127.0.0.1:9095", web),
+            ("127.0.0.1:25", people.mail.to_string()),
+        ],
+    );
+}
+
+async fn get(url: &str) -> Option<Value> {
+    let url = url.to_owned();
+    let ask = move || {
+        let agent =
+            ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(5))).build().new_agent();
+        let text = agent.get(&url).call().ok()?.body_mut().read_to_string().ok()?;
+        Some(serde_json::from_str(&text).unwrap_or(Value::Null))
+    };
+    tokio::task::spawn_blocking(ask).await.ok()?
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    listener.local_addr().expect("a bound address").port()
+}
