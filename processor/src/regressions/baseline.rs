@@ -74,14 +74,22 @@ impl Usual<'_> {
                 Span::before(end.floor_to(Millis::HOUR), Millis::DAY).without(self.excluded)
             }
             _ => {
-                let weeks = self.weeks(window.whole_hours());
-                weeks.flat_map(|week| week.without(self.excluded)).collect()
+                let mut spans = Vec::with_capacity(4);
+                for week in self.weeks(window.whole_hours()) {
+                    if self.is_usual(week) {
+                        spans.push(week);
+                    } else {
+                        spans.extend(week.without(self.excluded));
+                    }
+                }
+                spans
             }
         };
         Baseline { spans, kind }
     }
 
-    fn kind(&self, window: Span) -> BaselineKind {
+    /// What the baseline of a window is made of.
+    pub(super) fn kind(&self, window: Span) -> BaselineKind {
         let latest = self.frozen_at.map_or(window.from, |frozen| frozen.min(window.from));
         if latest - self.begins < WEEK { BaselineKind::PreviousDay } else { BaselineKind::SameHours }
     }

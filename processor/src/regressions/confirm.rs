@@ -1,9 +1,9 @@
-//! From what single checks say to what people are told: two checks in a row begin a regression, two calm ones end it.
+//! From what single checks say to what people are told: some checks in a row begin a regression, two calm ones end it.
 //!
 //! Between the two thresholds nothing changes, so an alert does not come and go. A regression that lasts for four weeks is no change any
 //! more but how things are: it ends, and its time becomes part of the baseline.
 
-use serde::{Deserialize, Serialize};
+use touchstream_schemas::minutes::{Episode, WatchRecord};
 use touchstream_schemas::time::{EventTime, Millis};
 
 use super::evidence::Evidence;
@@ -19,8 +19,7 @@ const EPISODES_KEPT: Millis = Millis::DAY.times(63);
 const MOST_EPISODES: usize = 8;
 
 /// Where a watch stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Phase {
     /// Nothing to tell.
     #[default]
@@ -31,9 +30,20 @@ pub enum Phase {
     Active,
 }
 
+impl Phase {
+    /// As in records.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Phase::Quiet => "quiet",
+            Phase::Suspected => "suspected",
+            Phase::Active => "active",
+        }
+    }
+}
+
 /// What keeps a watch from judging.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Sight {
     /// Nothing.
     #[default]
@@ -44,24 +54,29 @@ pub enum Sight {
     IngestUnhealthy,
 }
 
-/// The time of an earlier regression.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Episode {
-    /// When it began.
-    pub from: EventTime,
-    /// When it was over.
-    pub to: EventTime,
+impl Sight {
+    /// As in records.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Sight::Clear => "clear",
+            Sight::TooFewSamples => "too_few_samples",
+            Sight::IngestUnhealthy => "ingest_unhealthy",
+        }
+    }
 }
 
 /// All that one watch remembers: at most a few hundred bytes, however long it runs.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct WatchState {
     /// Where it stands.
     pub phase: Phase,
     /// Since when, unless quiet: the start of the window in which it was first seen.
     pub since: EventTime,
-    /// Calm checks in a row while active.
-    pub calm_checks: i32,
+    /// When it was confirmed, while active.
+    pub fired_at: EventTime,
+    /// Checks in a row: those that fire while suspected, calm ones while active.
+    pub checks: i32,
     /// What keeps it from judging.
     pub sight: Sight,
     /// Whether it pages, while active.
@@ -101,6 +116,42 @@ pub enum Transition {
 }
 
 impl WatchState {
+    /// As it is kept.
+    #[must_use]
+    pub fn to_record(&self) -> WatchRecord<'static> {
+        WatchRecord {
+            phase: self.phase.name(),
+            since: self.since,
+            fired_at: self.fired_at,
+            checks: self.checks,
+            sight: self.sight.name(),
+            is_page: self.is_page,
+            value: self.value,
+            baseline: self.baseline,
+            samples: self.samples,
+            episodes: self.episodes.clone(),
+        }
+    }
+
+    /// As it was kept; a phase or sight that a later release knows counts as none.
+    #[must_use]
+    pub fn of_record(record: &WatchRecord<'_>) -> WatchState {
+        let phases = [Phase::Quiet, Phase::Suspected, Phase::Active];
+        let sights = [Sight::Clear, Sight::TooFewSamples, Sight::IngestUnhealthy];
+        WatchState {
+            phase: phases.into_iter().find(|phase| phase.name() == record.phase).unwrap_or_default(),
+            since: record.since,
+            fired_at: record.fired_at,
+            checks: record.checks,
+            sight: sights.into_iter().find(|sight| sight.name() == record.sight).unwrap_or_default(),
+            is_page: record.is_page,
+            value: record.value,
+            baseline: record.baseline,
+            samples: record.samples,
+            episodes: record.episodes.clone(),
+        }
+    }
+
     /// Before when things were usual, while they are not.
     #[must_use]
     pub fn frozen_at(&self) -> Option<EventTime> {
@@ -112,8 +163,8 @@ impl WatchState {
         self.episodes.iter().map(|episode| Span { from: episode.from, to: episode.to })
     }
 
-    /// Takes in what a check says.
-    pub fn take(&mut self, verdict: Verdict<'_>, at: EventTime) -> Option<Transition> {
+    /// Takes in what a check says; `confirmed_by` as many in a row, a regression is told.
+    pub fn take(&mut self, verdict: Verdict<'_>, at: EventTime, confirmed_by: i32) -> Option<Transition> {
         self.episodes.retain(|episode| at - episode.to < EPISODES_KEPT);
         if let (Phase::Active, Verdict::Fires(found) | Verdict::Between(found) | Verdict::Calm(found)) =
             (self.phase, verdict)
@@ -124,35 +175,44 @@ impl WatchState {
             (Phase::Quiet, Verdict::Fires(found)) => {
                 self.phase = Phase::Suspected;
                 self.since = found.window.from;
+                self.checks = 1;
             }
+            (Phase::Suspected, Verdict::Fires(_)) if self.checks + 1 < confirmed_by => self.checks += 1,
             (Phase::Suspected, Verdict::Fires(found)) => {
                 self.phase = Phase::Active;
-                self.calm_checks = 0;
+                self.checks = 0;
+                self.fired_at = at;
                 self.is_page = found.severity == super::Severity::Page;
                 self.show(found);
                 return Some(Transition::Fired);
             }
             (Phase::Suspected, _) => self.end(),
-            (Phase::Active, _) if at - self.since > ADOPTED_AFTER => {
+            (Phase::Active, _) if at - self.fired_at > ADOPTED_AFTER => {
                 self.end();
                 return Some(Transition::Adopted);
             }
             (Phase::Active, Verdict::Calm(_)) => {
-                self.calm_checks += 1;
-                if self.calm_checks >= CALM_CHECKS {
+                self.checks += 1;
+                if self.checks >= CALM_CHECKS {
                     self.remember(Episode { from: self.since, to: at });
                     self.end();
                     return Some(Transition::Resolved);
                 }
             }
-            (Phase::Active, Verdict::Fires(_) | Verdict::Between(_)) => self.calm_checks = 0,
+            (Phase::Active, Verdict::Fires(_) | Verdict::Between(_)) => self.checks = 0,
             (Phase::Active, Verdict::Unknown) | (Phase::Quiet, _) => {}
         }
         None
     }
 
     fn show(&mut self, found: &Evidence) {
-        (self.value, self.baseline, self.samples) = (found.value, found.baseline, found.samples);
+        // What is not a number (nothing is expected, nobody was answered) stays what it last was.
+        for (shown, found) in [(&mut self.value, found.value), (&mut self.baseline, found.baseline)] {
+            if found.is_finite() {
+                *shown = found;
+            }
+        }
+        self.samples = found.samples;
     }
 
     fn end(&mut self) {
@@ -201,7 +261,7 @@ mod tests {
                 _ => Verdict::Unknown,
             };
             let at = EventTime(0) + Millis::MINUTE.times(5 * i64::try_from(index).unwrap());
-            told.extend(state.take(verdict, at).map(|transition| (index, transition)));
+            told.extend(state.take(verdict, at, 2).map(|transition| (index, transition)));
         }
         told
     }
@@ -217,7 +277,7 @@ mod tests {
 
     #[test]
     fn after_four_weeks_it_is_how_things_are() {
-        let checks = "F".repeat(28 * 24 * 12 + 2);
+        let checks = "F".repeat(28 * 24 * 12 + 3);
         assert_eq!(told(&checks)[1..], [(checks.len() - 1, Transition::Adopted)]);
     }
 
@@ -226,11 +286,11 @@ mod tests {
         let (mut state, found) = (WatchState::default(), evidence());
         for check in 0..4_000 {
             let verdict = if check / 2 % 2 == 0 { Verdict::Fires(&found) } else { Verdict::Calm(&found) };
-            state.take(verdict, EventTime(0) + Millis::MINUTE.times(check));
+            state.take(verdict, EventTime(0) + Millis::MINUTE.times(check), 2);
         }
         assert_eq!(state.episodes.len(), MOST_EPISODES);
         assert_eq!(state.episodes[0].from, EventTime(0), "none of it is usual");
-        state.take(Verdict::Unknown, EventTime(0) + Millis::DAY.times(70));
+        state.take(Verdict::Unknown, EventTime(0) + Millis::DAY.times(70), 2);
         assert_eq!(state.episodes, []);
     }
 }

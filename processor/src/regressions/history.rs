@@ -83,7 +83,8 @@ pub struct Part {
 pub trait History {
     /// When anything was first counted; the end of time when nothing was.
     fn begins(&self, handle: Handle) -> EventTime;
-    /// Drop-offs, errors or breaches, and all they are counted among.
+    /// Drop-offs, errors or breaches, and all they are counted among. For drop-offs those that went on are to be counted as much earlier as
+    /// it takes until an attempt counts as abandoned: else fewer customers than a moment ago would look like more who give up.
     fn proportion(&self, handle: Handle, span: Span) -> Proportion;
     /// Answers by class.
     fn scores(&self, handle: Handle, span: Span) -> Scores;

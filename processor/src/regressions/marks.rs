@@ -1,5 +1,7 @@
 //! What is known of times besides what was counted: incidents that people marked, events that were lost, and what was changed on purpose.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use touchstream_schemas::time::{EventTime, Millis};
 
 use super::evidence::Suspect;
@@ -54,6 +56,23 @@ pub struct Marks {
     pub lost: Vec<Lost>,
     /// Changes.
     pub changes: Vec<Changed>,
+}
+
+/// Marks as they become known; cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct MarksSource(Arc<Mutex<Arc<Marks>>>);
+
+impl MarksSource {
+    /// What is known now.
+    #[must_use]
+    pub fn now(&self) -> Arc<Marks> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on this is known.
+    pub fn set(&self, marks: Marks) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(marks);
+    }
 }
 
 impl Marks {

@@ -18,9 +18,9 @@ pub mod statistics;
 mod thresholds;
 
 pub use baseline::BaselineKind;
-pub use confirm::{Episode, Phase, Sight, WatchState};
+pub use confirm::{Phase, Sight, WatchState};
 pub use evidence::{Evidence, Judgement, Severity, Suspect};
 pub use history::{Handle, History, Part, Span};
-pub use marks::{Changed, Incident, Lost, Marks};
+pub use marks::{Changed, Incident, Lost, Marks, MarksSource};
 pub use monitor::{CHECK_INTERVAL, Change, Monitor, State, Subject, Watch};
 pub use thresholds::{Rule, Thresholds};

@@ -242,7 +242,7 @@ impl Monitor {
                     Some(Judgement::TooFew { .. }) | None => Verdict::Unknown,
                 };
                 let since = watched.state.since;
-                let transition = watched.state.take(verdict, at);
+                let transition = watched.state.take(verdict, at, rule.confirmed_by());
                 let sight = watched.look(judgement.as_ref());
                 let state = match transition {
                     Some(Transition::Fired) => Some(State::Firing),

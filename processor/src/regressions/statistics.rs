@@ -77,6 +77,34 @@ pub fn binomial_tail(hits: f64, trials: f64, share: f64) -> f64 {
     probability(checked_beta_reg(hits, trials - hits + 1.0, share).unwrap_or(1.0))
 }
 
+/// How finely, and between how many deviations, bad and good hours are gone through.
+const STEP: f64 = 0.1;
+const DEVIATIONS: f64 = 9.0;
+
+/// P(X ≥ hits) where the share itself varies from one group to the next: its logit by `deviation`, which was estimated with so many degrees
+/// of freedom. Shares vary by factors, not by points: of hours twice as bad as usual there are many more than a variance alone tells.
+#[must_use]
+pub fn varying_binomial_tail(found: Proportion, share: f64, deviation: f64, degrees: f64) -> f64 {
+    let (hits, trials) = (number(found.hits), number(found.trials));
+    if deviation < 1e-6 || share <= 0.0 || share >= 1.0 {
+        return binomial_tail(hits, trials, share);
+    }
+    let logit = (share / (1.0 - share)).ln();
+    let (mut sum, mut weights) = (0.0, 0.0);
+    for step in 0..=(2.0 * DEVIATIONS / STEP) as i32 {
+        let away = f64::from(step) * STEP - DEVIATIONS;
+        // Student's density but for a factor; with many degrees it is the normal one.
+        let weight = (-(degrees + 1.0) / 2.0 * (away * away / degrees).ln_1p()).exp();
+        weights += weight;
+        // What weighs next to nothing need not be worked out: probabilities are at most 1.
+        if weight > 1e-18 {
+            let varied = 1.0 / (1.0 + (-(logit + deviation * away)).exp());
+            sum += weight * binomial_tail(hits, trials, varied);
+        }
+    }
+    probability(sum / weights)
+}
+
 /// P(nothing happens) where `expected` is expected: Poisson, or negative binomial where counts vary more, with variance `dispersion` times
 /// their mean.
 #[must_use]
@@ -99,10 +127,16 @@ pub fn two_proportions(now: Proportion, before: Proportion, dispersion: f64) -> 
     if variance <= 0.0 { 0.0 } else { (now.share() - before.share()) / variance.sqrt() }
 }
 
-/// How much more than by chance alone groups of counts vary, with the degrees of freedom that it was estimated with.
+/// How much more than by chance alone groups of counts vary, as the correlation of two trials of the same group.
+///
+/// The usual χ² by its degrees of freedom is an average over quiet and busy hours, but a bad hour moves all its trials together: the more
+/// there are, the further their sum strays. The correlation is the same for all of them, and [`Dispersion::factor`] makes of it what
+/// it means for so many trials.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Dispersion {
-    chi_square: f64,
+    found: f64,
+    by_chance: f64,
+    by_correlation: f64,
     /// Degrees of freedom.
     pub degrees: f64,
 }
@@ -110,34 +144,75 @@ pub struct Dispersion {
 impl Dispersion {
     /// Adds groups whose share should be the same.
     pub fn add_proportions(&mut self, groups: &[Proportion]) {
-        let used = groups.iter().filter(|group| group.trials > 0);
-        let pooled = used.clone().fold(Proportion::default(), |sum, group| sum.plus(*group));
-        let share = pooled.share();
+        let used = || groups.iter().filter(|group| group.trials > 0);
+        let pooled = used().fold(Proportion::default(), |sum, group| sum.plus(*group));
+        let (share, all) = (pooled.share(), number(pooled.trials));
         if share <= 0.0 || share >= 1.0 {
             return;
         }
-        for group in used.clone() {
+        let pairs = |group: &Proportion| number(group.trials) * (number(group.trials) - 1.0);
+        let all_pairs: f64 = used().map(pairs).sum();
+        for group in used() {
             let trials = number(group.trials);
-            self.chi_square +=
-                (number(group.hits) - trials * share).powi(2) / (trials * share * (1.0 - share));
+            self.found += (number(group.hits) - trials * share).powi(2) / (share * (1.0 - share));
+            // The pooled share was made of the same groups, so they lie closer to it than to the true one.
+            self.by_chance += trials * (1.0 - trials / all);
+            self.by_correlation +=
+                pairs(group) * (1.0 - 2.0 * trials / all) + (trials / all).powi(2) * all_pairs;
         }
-        self.degrees += used.count() as f64 - 1.0;
+        self.degrees += used().count() as f64 - 1.0;
     }
 
     /// Adds counts that should be the same.
     pub fn add_counts(&mut self, counts: &[i64]) {
-        let mean = number(counts.iter().sum()) / counts.len().max(1) as f64;
+        let groups = counts.len() as f64;
+        let mean = number(counts.iter().sum()) / groups.max(1.0);
         if mean <= 0.0 {
             return;
         }
-        self.chi_square += counts.iter().map(|count| (number(*count) - mean).powi(2) / mean).sum::<f64>();
-        self.degrees += counts.len() as f64 - 1.0;
+        self.found += counts.iter().map(|count| (number(*count) - mean).powi(2)).sum::<f64>();
+        self.by_chance += mean * (groups - 1.0);
+        self.by_correlation += mean * mean * (groups - 1.0);
+        self.degrees += groups - 1.0;
     }
 
-    /// χ² by its degrees of freedom, at least 1: groups that vary less than chance are chance.
+    /// The correlation, at least 0: groups that vary less than chance are chance. Of counts it is the variance beyond chance, as a share
+    /// of the squared mean.
     #[must_use]
-    pub fn factor(self) -> f64 {
-        if self.degrees < 1.0 { 1.0 } else { (self.chi_square / self.degrees).max(1.0) }
+    pub fn correlation(self) -> f64 {
+        self.correlation_if(self.found)
+    }
+
+    /// The correlation that is not exceeded in five of six cases: where there were few groups, they may have been alike by chance, and every
+    /// later difference would look like news.
+    #[must_use]
+    pub fn cautious_correlation(self) -> f64 {
+        if self.degrees < 1.0 {
+            return self.correlation();
+        }
+        // Wilson and Hilferty: χ² by its degrees of freedom, one deviation below its mean.
+        let part = 2.0 / (9.0 * self.degrees);
+        let low = (1.0 - part - part.sqrt()).powi(3).max(0.1);
+        self.correlation_if(self.found / low)
+    }
+
+    fn correlation_if(self, found: f64) -> f64 {
+        if self.by_correlation <= 0.0 {
+            return 0.0;
+        }
+        ((found - self.by_chance) / self.by_correlation).max(0.0)
+    }
+
+    /// By how much the variance of so many trials is larger than the binomial one.
+    #[must_use]
+    pub fn factor(self, trials: i64) -> f64 {
+        1.0 + (number(trials) - 1.0).max(0.0) * self.correlation()
+    }
+
+    /// The same, cautiously.
+    #[must_use]
+    pub fn cautious_factor(self, trials: i64) -> f64 {
+        1.0 + (number(trials) - 1.0).max(0.0) * self.cautious_correlation()
     }
 }
 
@@ -196,6 +271,10 @@ mod tests {
                 "normal_quantile" => (vec![normal_quantile(given[0])], 1e-9),
                 "student_tail" => (vec![student_tail(given[0], given[1])], 1e-9),
                 "binomial_tail" => (vec![binomial_tail(given[0], given[1], given[2])], 1e-9),
+                "varying_binomial_tail" => {
+                    let found = Proportion { hits: given[0] as i64, trials: given[1] as i64 };
+                    (vec![varying_binomial_tail(found, given[2], given[3], given[4])], 0.02)
+                }
                 "zero_probability" => (vec![zero_probability(given[0], given[1])], 1e-9),
                 "wilson" => {
                     let (low, high) = wilson(proportions(&given)[0]);
@@ -207,8 +286,9 @@ mod tests {
                 }
                 "dispersion" => {
                     let mut dispersion = Dispersion::default();
-                    dispersion.add_proportions(&proportions(&given));
-                    (vec![dispersion.factor()], 1e-9)
+                    let given = proportions(&given);
+                    dispersion.add_proportions(&given);
+                    (vec![dispersion.factor(given[0].trials)], 1e-9)
                 }
                 "benjamini_hochberg" => {
                     let limit = benjamini_hochberg(&given[1..], given[0]);

@@ -57,6 +57,16 @@ impl Rule {
             _ => Millis::MINUTE.times(5),
         }
     }
+
+    /// Checks in a row that must say the same. Chance crosses a line for a moment, what is wrong stays beyond it; where silence itself grows
+    /// with each check, two are enough.
+    #[must_use]
+    pub const fn confirmed_by(self) -> i32 {
+        match self {
+            Rule::DropOffRose | Rule::ResponseP95Rose | Rule::ErrorRateRose => 3,
+            Rule::NpsFell | Rule::ResponseSloBurn | Rule::TouchpointSilent => 2,
+        }
+    }
 }
 
 /// What a rule asks for before it fires.
@@ -94,7 +104,9 @@ impl Thresholds {
         match rule {
             Rule::NpsFell => Thresholds { samples: 100, effect: 10.0, false_discoveries: 0.05, ..usual },
             Rule::DropOffRose | Rule::TouchpointSilent => usual,
-            Rule::ResponseP95Rose => Thresholds { samples: 60, effect: 0.25, ..usual },
+            Rule::ResponseP95Rose => {
+                Thresholds { samples: 60, effect: 0.25, false_discoveries: 2e-4, ..usual }
+            }
             Rule::ResponseSloBurn => Thresholds { samples: 10, ..usual },
             Rule::ErrorRateRose => Thresholds { effect: 0.02, ..usual },
         }

@@ -15,7 +15,7 @@ use super::thresholds::{Rule, Thresholds};
 
 /// Windows of rules about rates and times, the shortest first: a large change shows within the hour, a small one or one at a quiet
 /// touchpoint needs longer.
-const WINDOWS: [Millis; 4] = [Millis::HOUR, Millis::HOUR.times(3), Millis::HOUR.times(6), Millis::DAY];
+const WINDOWS: [Millis; 4] = [Millis::HOUR, Millis::HOUR.times(2), Millis::HOUR.times(4), Millis::DAY];
 
 /// Everything a rule looks at.
 #[derive(Clone, Copy, Debug)]

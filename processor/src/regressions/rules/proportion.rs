@@ -1,12 +1,13 @@
 //! `drop_off_rose` and `error_rate_rose`: a share is higher than usual at these hours.
 //!
-//! Two proportions with overdispersion. Where shares are small the normal distribution promises too much, so the binomial tail with the
-//! same information has to agree; and as the overdispersion is an estimate too, so has Student's.
+//! Two proportions with overdispersion: z as everybody knows it is a floor. How rare a find is, so that it can be compared with those of other
+//! segments, is told by the binomial tail over all the good and bad hours that there usually are: where shares are small or hours
+//! differ much, the normal distribution promises too much.
 
 use super::super::evidence::{Evidence, Judgement, Severity};
 use super::super::history::{History, Span};
 use super::super::statistics::{
-    self, Dispersion, Proportion, binomial_tail, normal_quantile, number, student_tail, two_proportions,
+    self, Dispersion, Proportion, number, two_proportions, varying_binomial_tail,
 };
 use super::super::thresholds::OVER_BELOW_Z;
 use super::Question;
@@ -70,7 +71,7 @@ fn before<H: History>(
     (baseline.spans.iter().fold(Proportion::default(), pooled), baseline.kind)
 }
 
-/// How often chance alone shows such a share, and how many standard deviations that is, when everything varies as it usually does.
+/// How often chance alone shows such a share, and how many standard deviations it is away, when hours vary as they usually do.
 pub(super) fn rarity<H: History>(
     question: &Question<'_, H>,
     window: Span,
@@ -80,15 +81,17 @@ pub(super) fn rarity<H: History>(
 ) -> (f64, f64) {
     let mut dispersion = Dispersion::default();
     question.usual.alike(window).for_each(|group| dispersion.add_proportions(&groups(group)));
-    let factor = dispersion.factor();
-    let z = two_proportions(now, before, factor);
-    // Information of both counts together, in trials of the window against a share that is known.
-    let information = 1.0 / (factor * (1.0 + number(now.trials) / number(before.trials.max(1))));
-    let (hits, trials) = (number(now.hits) * information, number(now.trials) * information);
-    let binomial = binomial_tail(hits, trials, before.share().max(0.5 / number(before.trials.max(1))));
-    let student = student_tail(z, dispersion.degrees.max(3.0));
-    let probability = binomial.max(student);
-    (probability, z.min(normal_quantile(probability)))
+    let z = two_proportions(now, before, dispersion.cautious_factor(now.trials));
+    if z < question.thresholds.z {
+        return (1.0, z);
+    }
+    // The baseline is an estimate as well: what it may be off by adds to what hours vary by.
+    let share = before.share().max(0.5 / number(before.trials.max(1)));
+    let both = share * (1.0 - share);
+    let correlation = dispersion.cautious_correlation();
+    let of_baseline = dispersion.cautious_factor(before.trials / 4) / (both * number(before.trials.max(1)));
+    let deviation = (correlation / both + of_baseline).sqrt();
+    (varying_binomial_tail(now, share, deviation, dispersion.degrees.max(3.0)), z)
 }
 
 /// Hits of a part above what is usual for that part.

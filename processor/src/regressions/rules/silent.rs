@@ -7,7 +7,7 @@ use touchstream_schemas::time::Millis;
 
 use super::super::evidence::{Evidence, Judgement, Severity};
 use super::super::history::{History, Span};
-use super::super::statistics::{Dispersion, number, zero_probability};
+use super::super::statistics::{Dispersion, NINETY_FIVE, number, zero_probability};
 use super::Question;
 
 /// Stretches of silence, in minutes, the shortest first.
@@ -28,7 +28,7 @@ pub(super) fn judge<H: History>(question: &Question<'_, H>) -> Judgement {
         interval: (0.0, 0.0),
         samples: newest,
         baseline_samples: 0,
-        kind: question.usual.baseline(shortest).kind,
+        kind: question.usual.kind(shortest),
         window: shortest,
         probability: 1.0,
         is_large: false,
@@ -82,30 +82,30 @@ fn expected<H: History>(question: &Question<'_, H>, window: Span) -> f64 {
     sum
 }
 
-/// How busy the day before the silence was, as a share of a usual one; busier days promise nothing.
+/// How busy it was before the silence, as a share of what is usual: over a day, and over two hours, as a holiday begins at midnight; the
+/// quieter of the two. Busier times promise nothing.
 fn today<H: History>(question: &Question<'_, H>, window: Span) -> f64 {
-    let day = Span::before(window.from.floor_to(Millis::HOUR), Millis::DAY);
-    let events = number(question.history.events(question.handle, day));
-    let baseline = question.usual.baseline(day);
-    let usual: i64 = baseline.spans.iter().map(|span| question.history.events(question.handle, *span)).sum();
-    let length: i64 = baseline.spans.iter().map(|span| span.length().0).sum();
-    let usual = number(usual) * number(Millis::DAY.0) / number(length.max(1));
-    if usual <= 0.0 { 1.0 } else { (events / usual).clamp(QUIETEST, 1.0) }
+    let busy = |length: Millis| {
+        let before = Span::before(window.from.floor_to(Millis::HOUR), length);
+        let events = number(question.history.events(question.handle, before));
+        let usual = expected(question, before);
+        // As busy as it may have been for all that chance tells: a quiet hour is no holiday.
+        let at_most = events + NINETY_FIVE * events.sqrt();
+        if usual <= 0.0 { 1.0 } else { (at_most / usual).clamp(QUIETEST, 1.0) }
+    };
+    busy(Millis::DAY).min(busy(Millis::HOUR.times(2)))
 }
 
 /// By how much counts of an hour vary beyond chance, as the square of a share of their mean: the same for shorter stretches.
 fn variation<H: History>(question: &Question<'_, H>, window: Span) -> f64 {
     let hour = Span::before(window.to, Millis::HOUR);
-    let (mut dispersion, mut events, mut hours) = (Dispersion::default(), 0, 0);
+    let mut dispersion = Dispersion::default();
     for group in question.usual.alike(hour) {
         let counts: Vec<i64> =
             group.into_iter().map(|span| question.history.events(question.handle, span)).collect();
         dispersion.add_counts(&counts);
-        events += counts.iter().sum::<i64>();
-        hours += counts.len();
     }
-    let mean = number(events) / hours.max(1) as f64;
-    (dispersion.factor() - 1.0) / mean.max(1e-9)
+    dispersion.cautious_correlation()
 }
 
 /// Events of a part that did not come.
