@@ -6,7 +6,7 @@ CARGO ?= cargo
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help tools up test format-check fmt lint dependencies tests build pin-parts browser-files schedules chaos-ingest chaos-processor hostile bench-accept bench-ingest bench-processor bench-queries fuzz
+.PHONY: help tools up test format-check fmt lint dependencies tests build pin-parts browser-files schedules chaos-ingest chaos-processor hostile bench-accept bench-ingest bench-processor bench-queries bench-regressions fuzz
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ bench-processor: ## The processor beside Kafka Streams and a bare loop, its stat
 bench-ingest: build ## How fast ingest is, beside a bare handler, in 5 minutes: docs/results/2026-11-22-ingest-speed.md
 	@command -v wrk >/dev/null || apt-get install -y -q --no-install-recommends wrk
 	BENCH_PAGE=$(CURDIR)/docs/results/2026-11-22-ingest-speed.md $(CARGO) bench --locked --bench ingest
+
+bench-regressions: ## How often the rules wake somebody for nothing, and what they find how soon, on 200 simulated shops: docs/results/2026-11-23-regressions.md
+	BENCH_PAGE=$(CURDIR)/docs/results/2026-11-23-regressions.md $(CARGO) bench --locked -p touchstream-processor --bench regressions
 
 bench-queries: ## How fast dashboards' questions are answered on thirty days: docs/results/2026-11-22-query-speed.md
 	BENCH_PAGE=$(CURDIR)/docs/results/2026-11-22-query-speed.md $(CARGO) test --release --locked -p touchstream-sink --test queries -- --ignored --nocapture --exact speed::every_panel_is_fast

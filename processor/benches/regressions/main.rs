@@ -63,7 +63,7 @@ fn main() {
                         }
                         match part {
                             "year" if !is_known("year", seed) => {
-                                keep(("year".to_owned(), seed, false_alarms::year(seed)))
+                                keep(("year".to_owned(), seed, false_alarms::year(seed)));
                             }
                             "power" if !is_known("power done", seed) => {
                                 power::all(seed).into_iter().for_each(&keep);

@@ -130,6 +130,9 @@ fn record(change: &Change, revision: i64) -> Regression<'_> {
     }
 }
 
+/// Tenant, metric, touchpoint and channel.
+type Place = (Arc<str>, Arc<str>, Arc<str>, Arc<str>);
+
 /// A series of a monitored touchpoint.
 struct Monitored<'t> {
     tenant: &'t Tenant,
@@ -140,7 +143,7 @@ impl Seen<'_> {
     /// Names every watch that the series of monitored touchpoints ask for: each channel, and all together; devices are parts.
     fn watch_all(&mut self, emitter: &Emitter, monitor: &mut Monitor) {
         let touchpoints = emitter.touchpoints.clone();
-        let mut events: BTreeMap<(Arc<str>, Arc<str>, Arc<str>, Arc<str>), Vec<usize>> = BTreeMap::new();
+        let mut events: BTreeMap<Place, Vec<usize>> = BTreeMap::new();
         for (index, series) in self.series.iter().enumerate() {
             let key = &series.key;
             let name = &*key.dimensions.touchpoint;
