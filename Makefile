@@ -6,7 +6,7 @@ CARGO ?= cargo
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help tools test-tools up test format-check fmt lint dependencies tests build pin-parts browser-files schedules chaos-ingest chaos-processor chaos-sink hostile bench-accept bench-ingest bench-processor bench-queries bench-sink fuzz
+.PHONY: help tools test-tools up test format-check fmt lint dependencies tests build pin-parts browser-files schedules chaos-ingest chaos-processor chaos-sink hostile bench-accept bench-ingest bench-processor bench-queries bench-regressions bench-sink fuzz
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,6 +75,9 @@ bench-ingest: build ## How fast ingest is, beside a bare handler, in 5 minutes: 
 bench-sink: build ## The sink beside ClickHouse's own Kafka tables and rows already encoded, memory, freshness: docs/results/2026-11-23-sink.md
 	BENCH_BINARY=$(abspath $(or $(CARGO_TARGET_DIR),target))/release/touchstream BENCH_PAGE=$(CURDIR)/docs/results/2026-11-23-sink.md \
 		$(CARGO) bench --locked -p touchstream-sink --bench sink
+
+bench-regressions: ## How often the rules wake somebody for nothing, and what they find how soon, on 200 simulated shops: docs/results/2026-11-23-regressions.md
+	BENCH_PAGE=$(CURDIR)/docs/results/2026-11-23-regressions.md $(CARGO) bench --locked -p touchstream-processor --bench regressions
 
 bench-queries: ## How fast dashboards' questions are answered on thirty days: docs/results/2026-11-22-query-speed.md
 	BENCH_PAGE=$(CURDIR)/docs/results/2026-11-22-query-speed.md $(CARGO) test --release --locked -p touchstream-sink --test queries -- --ignored --nocapture --exact speed::every_panel_is_fast

@@ -46,6 +46,16 @@ impl Buckets {
         self.0.iter().map(|(index, count)| Bucket { index: *index, count: *count }).collect()
     }
 
+    /// Bucket and count, in rising order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (i32, i64)> {
+        self.0.iter().map(|(index, count)| (*index, *count))
+    }
+
+    /// Number of values.
+    pub(crate) fn total(&self) -> i64 {
+        self.0.values().sum()
+    }
+
     fn from_list(list: &[Bucket]) -> Buckets {
         let mut buckets = Buckets::default();
         for bucket in list {

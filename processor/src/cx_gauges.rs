@@ -1,7 +1,7 @@
 //! The newest customer-experience values as gauges, for alerts and for people who look at Prometheus only.
 //!
 //! Rolling up shows each newest window here as it sends it; whoever loses a partition shows nothing of it any more, and what has no
-//! samples is absent, never zero. Their number is bounded: beyond it only totals over all touchpoints, channels and devices are shown.
+//! samples is absent, never zero; a regression is shown for as long as it lasts. Their number is bounded: beyond it only totals over all touchpoints, channels and devices are shown.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,10 +13,13 @@ use touchstream_schemas::panes::{metric, response};
 use touchstream_schemas::time::{EventTime, Millis};
 use touchstream_schemas::windows::Window;
 
+use crate::regressions::{Subject, Watch, WatchState};
+
 /// Gauges of one process, totals not counted.
 const MOST: usize = 5_000;
 /// How long after its successor began a window is still shown: refreshes may take a few seconds.
 const GRACE: Millis = Millis::MINUTE;
+const REGRESSION_LABELS: [&str; 6] = ["tenant", "rule", "touchpoint", "channel", "severity", "owner"];
 const LABELS: [&str; 5] = ["tenant", "touchpoint", "channel", "device", "window"];
 
 /// Which value of which series; the labels in the order of [`LABELS`].
@@ -37,9 +40,15 @@ struct Shown {
 pub(crate) struct CxGauges {
     /// Net promoter score, share of dropped checkouts, 95th percentile of first responses.
     gauges: [GaugeVec; 3],
+    /// Whether there is one, its value, baseline and samples.
+    regressions: [GaugeVec; 4],
     left_out: IntCounter,
     shown: Arc<Mutex<HashMap<Key, Shown>>>,
+    regressions_shown: Arc<Mutex<HashMap<i32, Vec<RegressionLabels>>>>,
 }
+
+/// The labels of a regression, in the order of [`REGRESSION_LABELS`].
+type RegressionLabels = [String; REGRESSION_LABELS.len()];
 
 impl fmt::Debug for CxGauges {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -51,6 +60,11 @@ impl CxGauges {
     pub(crate) fn register(registry: &Registry) -> Result<CxGauges, prometheus::Error> {
         let gauge = |name: &str, help: &str| {
             let gauge = GaugeVec::new(Opts::new(name, help), &LABELS)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok::<_, prometheus::Error>(gauge)
+        };
+        let regression = |name: &str, help: &str| {
+            let gauge = GaugeVec::new(Opts::new(name, help), &REGRESSION_LABELS)?;
             registry.register(Box::new(gauge.clone()))?;
             Ok::<_, prometheus::Error>(gauge)
         };
@@ -71,8 +85,18 @@ impl CxGauges {
                     "95th percentile of the first response by the customer's clock, in the newest window.",
                 )?,
             ],
+            regressions: [
+                regression("touchstream_cx_regression_active", "1 while a regression lasts.")?,
+                regression(
+                    "touchstream_cx_regression_value",
+                    "What is found: a share, seconds, points or events.",
+                )?,
+                regression("touchstream_cx_regression_baseline", "What is usual, in the same unit.")?,
+                regression("touchstream_cx_regression_samples", "What the value rests on.")?,
+            ],
             left_out,
             shown: Arc::default(),
+            regressions_shown: Arc::default(),
         })
     }
 
@@ -101,6 +125,40 @@ impl CxGauges {
         shown.insert(key, Shown { partition, end: window.window_end });
     }
 
+    /// Shows the regressions of a partition that last, and takes away those that do not. Steps of a checkout share their labels: the one
+    /// furthest from what is usual is shown.
+    pub(crate) fn show_regressions<'w>(
+        &self,
+        partition: i32,
+        active: impl Iterator<Item = (&'w Watch, &'w WatchState)>,
+    ) {
+        let mut newest: HashMap<RegressionLabels, &WatchState> = HashMap::new();
+        let distance = |state: &WatchState| (state.value - state.baseline).abs();
+        for (Watch { subject, owner, .. }, state) in active {
+            let severity = if state.is_page { "page" } else { "ticket" };
+            let Subject { tenant, rule, touchpoint, channel, .. } = subject;
+            let labels = [tenant, rule.name(), touchpoint, channel, severity, owner].map(str::to_owned);
+            let known = newest.entry(labels).or_insert(state);
+            if distance(state) > distance(known) {
+                *known = state;
+            }
+        }
+        let mut shown = self.regressions_shown.lock().unwrap_or_else(PoisonError::into_inner);
+        for labels in shown.remove(&partition).unwrap_or_default() {
+            if !newest.contains_key(&labels) {
+                // It may be gone already, which is what is wanted.
+                self.regressions.iter().for_each(|gauge| drop(gauge.remove_label_values(&labels)));
+            }
+        }
+        for (labels, state) in &newest {
+            let numbers = [1.0, state.value, state.baseline, state.samples as f64];
+            for (gauge, number) in self.regressions.iter().zip(numbers) {
+                gauge.with_label_values(labels).set(number);
+            }
+        }
+        shown.insert(partition, newest.into_keys().collect());
+    }
+
     /// Takes away what is not of the newest window any more: nothing happened in it since.
     pub(crate) fn forget_old(&self, now: EventTime, advance_of: impl Fn(&str) -> Option<Millis>) {
         self.forget(|key, shown| match advance_of(&key.labels[LABELS.len() - 1]) {
@@ -111,6 +169,7 @@ impl CxGauges {
 
     /// Takes away what a partition showed: it has another owner now.
     pub(crate) fn forget_partition(&self, partition: i32) {
+        self.show_regressions(partition, std::iter::empty());
         self.forget(|_, shown| shown.partition == partition);
     }
 

@@ -15,6 +15,7 @@ mod hash;
 pub mod measure;
 mod metrics;
 mod partitions;
+pub mod regressions;
 pub mod replay;
 pub mod roll_up;
 pub mod series;

@@ -204,6 +204,7 @@ impl SeriesKey {
             app: None,
             quality: None,
             now: Vec::new(),
+            watch: None,
             revision,
         }
     }

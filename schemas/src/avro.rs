@@ -83,6 +83,8 @@ schemas! {
     WINDOW = "window";
     /// What ingest answered.
     QUALITY = "quality";
+    /// Changes of state of rules.
+    REGRESSION = "regression";
     /// Why a record was refused.
     REJECTED = "rejected";
 }

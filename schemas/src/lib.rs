@@ -23,6 +23,7 @@ pub mod panes;
 pub mod positional;
 pub mod quality;
 pub mod registry;
+pub mod regressions;
 pub mod rejected;
 pub mod time;
 pub mod topics;

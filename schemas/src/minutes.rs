@@ -19,10 +19,36 @@ pub mod span {
     /// A name that counts as itself from `start` on; `detail` says of what kind, `touchpoint` is the name, or empty for the end of what was
     /// refused. The processor's own.
     pub const NAME: &str = "name";
+    /// What is remembered of a rule; `metric` is the rule. The processor's own.
+    pub const WATCH: &str = "watch";
+}
+
+/// Time of an earlier regression.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "documented in schemas/avro/minute.avsc")]
+pub struct Episode {
+    pub from: EventTime,
+    pub to: EventTime,
+}
+
+/// What the processor remembers of one rule at one segment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "documented in schemas/avro/minute.avsc")]
+pub struct WatchRecord<'a> {
+    pub phase: &'a str,
+    pub since: EventTime,
+    pub fired_at: EventTime,
+    pub checks: i32,
+    pub sight: &'a str,
+    pub is_page: bool,
+    pub value: f64,
+    pub baseline: f64,
+    pub samples: i64,
+    pub episodes: Vec<Episode>,
 }
 
 /// All that one series counted within one minute or hour, or has open now (`schemas/avro/minute.avsc`); an upsert.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "documented in schemas/avro/minute.avsc")]
 pub struct Minute<'a> {
     pub tenant: &'a str,
@@ -46,5 +72,7 @@ pub struct Minute<'a> {
     pub app: Option<AppCounts>,
     #[serde(borrow)]
     pub now: Vec<NowCount<'a>>,
+    #[serde(borrow, default)]
+    pub watch: Option<WatchRecord<'a>>,
     pub revision: i64,
 }

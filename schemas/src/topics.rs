@@ -67,6 +67,12 @@ impl Topics {
         self.named("windows")
     }
 
+    /// Changes of state of rules: what to wake somebody for.
+    #[must_use]
+    pub fn regressions(&self) -> String {
+        self.named("regressions")
+    }
+
     /// Facts about checkout attempts.
     #[must_use]
     pub fn checkouts(&self) -> String {
@@ -134,7 +140,15 @@ impl Topics {
         topics.push(setup(self.minutes(), Cleanup::Compacted, true));
         topics.push(setup(self.contacts(), Cleanup::Derived, true));
         topics.push(setup(self.contacts_changelog(), Cleanup::Compacted, true));
-        for name in [self.windows(), self.checkouts(), self.conversations(), self.answers(), self.quality()] {
+        let read_once = [
+            self.windows(),
+            self.regressions(),
+            self.checkouts(),
+            self.conversations(),
+            self.answers(),
+            self.quality(),
+        ];
+        for name in read_once {
             topics.push(setup(name, Cleanup::Derived, true));
         }
         topics.push(setup(self.rejected(), Cleanup::Derived, false));

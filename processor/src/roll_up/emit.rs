@@ -12,6 +12,7 @@ use touchstream_schemas::event::ALL;
 use touchstream_schemas::keys;
 use touchstream_schemas::minutes::{Minute, span};
 use touchstream_schemas::panes::{NowCount, ServiceCounts, response};
+use touchstream_schemas::regressions::Regression;
 use touchstream_schemas::time::EventTime;
 use touchstream_schemas::topics::Topics;
 use touchstream_schemas::windows::{AppWindow, CheckoutWindow, ResponseWindow, Window, WindowStep};
@@ -22,6 +23,7 @@ use crate::cells::{
     AppCell, Cell, CheckoutCell, Counts, NO_POSITION, ResponseCell, StepCell, StepKey, Written,
 };
 use crate::metrics::Metrics;
+use crate::regressions::{Subject, WatchState};
 use crate::series::SeriesKey;
 use crate::stage::{Outgoing, Output, StageError};
 
@@ -32,12 +34,14 @@ type Open = BTreeMap<StepKey, i64>;
 pub(super) struct Emitter {
     minutes_topic: String,
     windows_topic: String,
+    regressions_topic: String,
     minute: Encoder,
     window: Encoder,
+    regression: Encoder,
     buffer: Vec<u8>,
     first_response_slo_ms: i64,
-    touchpoints: Arc<Touchpoints>,
-    metrics: Metrics,
+    pub(super) touchpoints: Arc<Touchpoints>,
+    pub(super) metrics: Metrics,
     /// Window rows sent so far.
     pub(super) rows: i64,
 }
@@ -81,8 +85,10 @@ impl Emitter {
         Emitter {
             minutes_topic: topics.minutes(),
             windows_topic: topics.windows(),
+            regressions_topic: topics.regressions(),
             minute: Encoder::new(&avro::MINUTE, Framing::SingleObject),
             window: Encoder::new(&avro::WINDOW, Framing::SingleObject),
+            regression: Encoder::new(&avro::REGRESSION, Framing::SingleObject),
             buffer: Vec::new(),
             first_response_slo_ms: settings.slo_first_response_s * 1_000,
             touchpoints,
@@ -107,7 +113,7 @@ impl Emitter {
     }
 
     /// The service level of a series; `None` where several may apply.
-    fn slo_ms(&self, key: &SeriesKey) -> Option<i64> {
+    pub(super) fn slo_ms(&self, key: &SeriesKey) -> Option<i64> {
         let tenant = self.touchpoints.tenant(&key.tenant);
         let own = |touchpoint: &Touchpoint| {
             touchpoint.slo_first_response_s.map_or(self.first_response_slo_ms, |seconds| seconds * 1_000)
@@ -208,6 +214,32 @@ impl Sending<'_> {
         let key = key.record_key(&[record.span, &record.start.0.to_string()]);
         let (partition, value) = (Some(self.partition), Some(emitter.buffer.as_slice()));
         self.output.send(Outgoing { topic: &emitter.minutes_topic, partition, key: key.as_bytes(), value })
+    }
+
+    /// Sends what is remembered of a rule to the changelog.
+    pub(super) fn watch(&mut self, subject: &Subject, state: &WatchState) -> Result<(), StageError> {
+        let Subject { tenant, rule, touchpoint, channel, detail } = subject;
+        let key = SeriesKey::new(tenant, rule.name(), detail, [touchpoint, channel, ""]);
+        if *state == WatchState::default() {
+            return self.forget(&key, span::WATCH, EventTime(0));
+        }
+        let empty = key.empty_minute(span::WATCH, EventTime(0), self.revision);
+        self.send_minute(&key, &Minute { watch: Some(state.to_record()), ..empty })
+    }
+
+    /// Sends a change of state of a rule.
+    pub(super) fn regression(&mut self, record: &Regression<'_>) -> Result<(), StageError> {
+        let emitter = &mut *self.emitter;
+        emitter.regression.encode_into(record, &mut emitter.buffer)?;
+        let Regression { tenant, rule, touchpoint, channel, detail, .. } = *record;
+        let key = keys::join(&[tenant, rule, touchpoint, channel, detail]);
+        let value = Some(emitter.buffer.as_slice());
+        self.output.send(Outgoing {
+            topic: &emitter.regressions_topic,
+            partition: None,
+            key: key.as_bytes(),
+            value,
+        })
     }
 
     /// Sends one window.

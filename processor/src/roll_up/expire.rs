@@ -36,10 +36,17 @@ impl PanePartition {
         self.expired_at = now;
         let minutes_before = self.forgotten_before();
         let hours_before = (self.note.event_time() - self.kept.hours).floor_to(Millis::DAY);
+        let usual_before = (self.note.event_time() - self.kept.usual_hours).floor_to(Millis::DAY);
         let mut sending = Sending { emitter, output, partition, revision: base_revision(self.last_offset) };
         for series in &mut self.series {
-            let keeps_hours = sizes::of_metric(&series.key.metric).len() > 4;
-            let hours_before = if keeps_hours { hours_before } else { minutes_before };
+            let sizes = sizes::of_metric(&series.key.metric).len();
+            let keeps_hours = sizes > 0 && series.key.further.is_none();
+            let hours_before = match (keeps_hours, sizes > 4) {
+                (_, true) => hours_before,
+                (true, false) => usual_before.min(minutes_before),
+                (false, false) => minutes_before,
+            };
+            let keeps_hours = keeps_hours || sizes > 4;
             let (minutes, hours, forgotten_hours) = series.ring.expire(minutes_before, hours_before);
             let has_now_changed = series.forget_closed(now, self.note.event_time());
             if !self.leaves.contains_key(&series.key) {

@@ -11,6 +11,7 @@ mod limit_pane;
 mod partition;
 mod ring;
 mod sizes;
+mod watch;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use touchstream_schemas::time::{EventTime, Millis};
 use touchstream_schemas::topics::Topics;
 
 use crate::metrics::Metrics;
+use crate::regressions::MarksSource;
 use crate::stage::{Committed, InputPartition, Output, Record, Stage, StageError};
 
 use emit::Emitter;
@@ -49,6 +51,7 @@ pub struct RollUp {
     /// Without anything admitted: what a partition begins with.
     limits: Limits,
     raw_partitions: usize,
+    marks: MarksSource,
     partitions: BTreeMap<InputPartition, PanePartition>,
     /// How far each raw partition was read, by what each pane partition was told.
     watermarks: HashMap<InputPartition, HashMap<(Arc<str>, i32), EventTime>>,
@@ -76,10 +79,18 @@ impl RollUp {
             kept: Kept::with_lateness(Millis::DAY.times(settings.processor.lateness_days)),
             last_rows: HashMap::new(),
             raw_partitions: usize::try_from(raw_partitions).unwrap_or_default(),
+            marks: MarksSource::default(),
             partitions: BTreeMap::new(),
             watermarks: HashMap::new(),
             restoring: HashMap::new(),
         }
+    }
+
+    /// Tells it of incidents, lost events and changes, as they become known.
+    #[must_use]
+    pub fn with_marks(mut self, marks: MarksSource) -> RollUp {
+        self.marks = marks;
+        self
     }
 
     /// The time before which nothing is expected from any raw partition; `None` until each of them was heard of.
@@ -189,6 +200,7 @@ impl Stage for RollUp {
                 let before = self.emitter.rows;
                 panes.send_windows(now, watermark, partition.partition, &mut self.emitter, output)?;
                 *rows = self.emitter.rows - before;
+                panes.check_rules(&self.marks.now(), partition.partition, &mut self.emitter, output)?;
                 panes.expire(now, partition.partition, &mut self.emitter, output)?;
                 self.emitter.forget_old_gauges(now);
             }

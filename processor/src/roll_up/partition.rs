@@ -17,6 +17,7 @@ use super::limit::{Kind, Limits};
 use super::ring::{Ring, RollingSum};
 use super::sizes::{self, Ends, WindowSize};
 use crate::cells::{Cell, NO_POSITION, Names, Recorded, StepKey, counts_of};
+use crate::regressions::{Monitor, Rule, Subject, WatchState};
 use crate::series::{Dimensions, Further, SeriesKey};
 use crate::stage::{Committed, Output, StageError, base_revision};
 
@@ -28,6 +29,8 @@ const CATCH_UP: Millis = Millis::HOUR.times(6);
 pub(super) struct Kept {
     pub(super) minutes: Millis,
     pub(super) hours: Millis,
+    /// Hours that no window needs, but what is usual is told from.
+    pub(super) usual_hours: Millis,
 }
 
 impl Kept {
@@ -35,16 +38,18 @@ impl Kept {
     /// correction needs every cell of the longest window around it: 7 days by the minute, 90 days by the hour.
     pub(super) fn with_lateness(lateness: Millis) -> Kept {
         let days = |days: i64| Millis(lateness.0 + Millis::DAY.times(days).0);
-        Kept { minutes: days(7 + 7 + 2), hours: days(7 + 90 + 2) }
+        // Eight weeks, as four of them may be left out, and a day for what is rounded.
+        Kept { minutes: days(7 + 7 + 2), hours: days(7 + 90 + 2), usual_hours: Millis::DAY.times(8 * 7 + 1) }
     }
 }
 
-/// What is committed with the offset: up to when, to which watermark and to which revision windows were sent.
+/// What is committed with the offset: up to when, to which watermark and to which revision windows were sent, and the last check of rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Note {
     pub(super) flushed_at: EventTime,
     pub(super) watermark: EventTime,
     pub(super) revision: i64,
+    pub(super) checked_at: EventTime,
 }
 
 impl Note {
@@ -56,13 +61,17 @@ impl Note {
     pub(super) fn parse(text: &str) -> Option<Note> {
         let mut numbers = text.split(' ').map(str::parse::<i64>);
         let mut next = || numbers.next()?.ok();
-        Some(Note { flushed_at: EventTime(next()?), watermark: EventTime(next()?), revision: next()? })
+        let (flushed_at, watermark, revision) = (EventTime(next()?), EventTime(next()?), next()?);
+        // The last release had no rules.
+        let checked_at = next().map_or(EventTime::MIN, EventTime);
+        Some(Note { flushed_at, watermark, revision, checked_at })
     }
 }
 
 impl fmt::Display for Note {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} {} {}", self.flushed_at.0, self.watermark.0, self.revision)
+        let Note { flushed_at, watermark, revision, checked_at } = self;
+        write!(formatter, "{} {} {revision} {}", flushed_at.0, watermark.0, checked_at.0)
     }
 }
 
@@ -100,6 +109,8 @@ pub(super) struct PanePartition {
     pub(super) expired_at: EventTime,
     pub(super) limits: Limits,
     pub(super) kept: Kept,
+    /// The rules that watch its series.
+    pub(super) monitor: Monitor,
     /// Changes that were dropped since last counted, by metric.
     too_old: BTreeMap<Arc<str>, u64>,
 }
@@ -112,7 +123,8 @@ impl PanePartition {
         limits: Limits,
         kept: Kept,
     ) -> PanePartition {
-        let first = Note { flushed_at: now, watermark: EventTime::MIN, revision: 0 };
+        let first =
+            Note { flushed_at: now, watermark: EventTime::MIN, revision: 0, checked_at: EventTime::MIN };
         PanePartition {
             note: note.unwrap_or(first),
             last_offset: committed.map_or(0, |committed| committed.next_offset - 1),
@@ -124,6 +136,7 @@ impl PanePartition {
             expired_at: now,
             limits,
             kept,
+            monitor: Monitor::default(),
             too_old: BTreeMap::new(),
         }
     }
@@ -160,6 +173,19 @@ impl PanePartition {
         if minute.span == span::NAME {
             if let Some(kind) = Kind::of(detail) {
                 self.limits.restore((tenant.into(), metric.into()), kind, touchpoint, minute.start);
+            }
+            return;
+        }
+        if minute.span == span::WATCH {
+            if let (Some(rule), Some(watch)) = (Rule::of_name(metric), &minute.watch) {
+                let subject = Subject {
+                    tenant: tenant.into(),
+                    rule,
+                    touchpoint: touchpoint.into(),
+                    channel: channel.into(),
+                    detail: detail.into(),
+                };
+                self.monitor.restore(subject, WatchState::of_record(watch));
             }
             return;
         }
@@ -312,6 +338,7 @@ impl PanePartition {
             flushed_at: step(before.flushed_at, now),
             watermark: step(before.watermark, watermark),
             revision,
+            ..before
         };
         for series in &mut self.series {
             for size in sizes::of_metric(&series.key.metric) {

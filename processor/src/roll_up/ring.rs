@@ -74,17 +74,27 @@ impl Ring {
         (forgotten, hours, forgotten_hours)
     }
 
-    fn merge(&self, sum: &mut Cell, from: EventTime, to: EventTime, direction: Direction) {
+    /// The hours before `to`, the newest first.
+    pub(super) fn hours_before(&self, to: EventTime) -> impl Iterator<Item = (EventTime, &Cell)> {
+        self.hours.range(..to).rev().map(|(hour, cell)| (*hour, cell))
+    }
+
+    /// The fewest cells that together are this stretch of time.
+    pub(super) fn cells(&self, from: EventTime, to: EventTime) -> impl Iterator<Item = &Cell> {
         let minutes_end = ceil_to(from, Millis::HOUR).min(to);
         let minutes_start = to.floor_to(Millis::HOUR).max(minutes_end);
         let hours_end = ceil_to(minutes_end, Millis::DAY).min(minutes_start);
         let hours_start = minutes_start.floor_to(Millis::DAY).max(hours_end);
-        let cells = (self.minutes.range(from..minutes_end))
+        (self.minutes.range(from..minutes_end))
             .chain(self.hours.range(minutes_end..hours_end))
             .chain(self.days.range(hours_end..hours_start))
             .chain(self.hours.range(hours_start..minutes_start))
-            .chain(self.minutes.range(minutes_start..to));
-        for (_, cell) in cells {
+            .chain(self.minutes.range(minutes_start..to))
+            .map(|(_, cell)| cell)
+    }
+
+    fn merge(&self, sum: &mut Cell, from: EventTime, to: EventTime, direction: Direction) {
+        for cell in self.cells(from, to) {
             match direction {
                 Direction::Add => sum.add(cell),
                 Direction::Subtract => sum.subtract(cell),

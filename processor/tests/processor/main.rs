@@ -8,5 +8,6 @@ mod expiry;
 mod golden;
 mod golden_windows;
 mod log;
+mod regressions;
 mod schedules;
 mod service_hours;

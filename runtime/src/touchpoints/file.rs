@@ -100,6 +100,7 @@ struct TenantText {
 struct TouchpointText {
     stage: Option<Spanned<String>>,
     owner: Option<Spanned<String>>,
+    monitored: Option<Spanned<bool>>,
     importance: Option<Spanned<i64>>,
     runbook: Option<Spanned<String>>,
     slo_first_response_s: Option<Spanned<i64>>,
@@ -189,9 +190,19 @@ fn touchpoint_of(written: &TouchpointText, tenant: &Stated) -> Result<Touchpoint
     {
         return Err(mistake(slo, "expected 1 second to 30 days, in seconds"));
     }
+    if let Some(monitored) = &written.monitored
+        && *monitored.get_ref()
+        && written.owner.is_none()
+    {
+        return Err(mistake(
+            monitored,
+            "a monitored touchpoint needs an owner, who is told of its regressions",
+        ));
+    }
     let stated =
         Stated::of(written.time_zone.as_ref(), written.service_hours.as_ref(), written.holidays.as_ref())?;
     Ok(Touchpoint {
+        is_monitored: written.monitored.as_ref().map_or(written.owner.is_some(), |stated| *stated.get_ref()),
         stage: name(&written.stage)?,
         owner: name(&written.owner)?,
         importance: written.importance.as_ref().map(importance).transpose()?.unwrap_or(USUAL_IMPORTANCE),

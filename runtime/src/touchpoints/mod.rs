@@ -75,6 +75,8 @@ pub struct Touchpoint {
     pub stage: Option<String>,
     /// Who is to be told.
     pub owner: Option<String>,
+    /// Whether the rules of regressions watch it; its owner is told.
+    pub is_monitored: bool,
     /// 1 (least) to 5 (most).
     pub importance: u8,
     /// Where it says what to do.
