@@ -177,7 +177,7 @@ async fn run(scale: Scale) {
     let quota = Arc::new(AtomicUsize::new(0));
     let producing = tokio::task::spawn_blocking({
         let (settings, quota) = (settings.clone(), quota.clone());
-        move || produce(&settings, scale, quota, seed)
+        move || produce(&settings, scale, &quota, seed)
     });
     let (mut engine_kills, mut unanswered) = (0, 0);
     for kill in 0..scale.kills {
@@ -277,7 +277,7 @@ struct Sent {
 }
 
 /// Sends as many events as the quota says, one of twenty twice, and a thousand revisions of every series.
-fn produce(settings: &Settings, scale: Scale, quota: Arc<AtomicUsize>, seed: u64) -> Sent {
+fn produce(settings: &Settings, scale: Scale, quota: &Arc<AtomicUsize>, seed: u64) -> Sent {
     let events = scale.events;
     let producer = producer(settings);
     let mut random = StdRng::seed_from_u64(seed);
@@ -333,7 +333,7 @@ fn produce(settings: &Settings, scale: Scale, quota: Arc<AtomicUsize>, seed: u64
             std::thread::sleep(pace);
         }
         // Alone, it would wait for ever: the run has failed.
-        while number >= quota.load(Ordering::Relaxed) && Arc::strong_count(&quota) > 1 {
+        while number >= quota.load(Ordering::Relaxed) && Arc::strong_count(quota) > 1 {
             std::thread::sleep(Duration::from_millis(5));
         }
     }
