@@ -72,8 +72,8 @@ bench-ingest: build ## How fast ingest is, beside a bare handler, in 5 minutes: 
 	@command -v wrk >/dev/null || apt-get install -y -q --no-install-recommends wrk
 	BENCH_PAGE=$(CURDIR)/docs/results/2026-11-22-ingest-speed.md $(CARGO) bench --locked --bench ingest
 
-bench-sink: build ## The sink beside ClickHouse's own Kafka tables and rows already encoded, memory, freshness: docs/results/2026-11-23-sink.md
-	BENCH_BINARY=$(abspath $(or $(CARGO_TARGET_DIR),target))/release/touchstream BENCH_PAGE=$(CURDIR)/docs/results/2026-11-23-sink.md \
+bench-sink: build ## The sink beside ClickHouse's own Kafka tables and rows already encoded, memory, freshness: docs/results/sink-latest.md
+	BENCH_BINARY=$(abspath $(or $(CARGO_TARGET_DIR),target))/release/touchstream BENCH_PAGE=$(CURDIR)/docs/results/sink-latest.md \
 		$(CARGO) bench --locked -p touchstream-sink --bench sink
 
 bench-regressions: ## How often the rules wake somebody for nothing, and what they find how soon, on 200 simulated shops: docs/results/2026-11-23-regressions.md

@@ -17,8 +17,10 @@ use crate::client::{Class, classify};
 use crate::error::SinkError;
 use crate::metrics::Metrics;
 
-/// First and longest pause between two tries.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(10));
+/// Pause after the first try that failed; the next is twice as long.
+pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// Longest pause between two tries.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// Pause between two tries while a person is waited for.
 const BLOCKED: Duration = Duration::from_secs(2);
 /// What is not ready while a person is waited for.
@@ -145,8 +147,9 @@ impl Inserter {
 
     /// Repeats the insert until it succeeds, whatever a repetition does: for tables that make it harmless.
     pub(crate) async fn run(&self, insert: &Insert) -> Result<(), SinkError> {
+        let mut pause = FIRST_PAUSE;
         loop {
-            match self.run_while_fresh(insert).await? {
+            match self.run_while_fresh(insert, &mut pause).await? {
                 Outcome::Stored => return Ok(()),
                 Outcome::Unsure => {}
                 Outcome::Refused(message) => self.blocked(insert.table, &message).await?,
@@ -155,9 +158,12 @@ impl Inserter {
     }
 
     /// Repeats the insert until it succeeds or is refused, or until the last try is so long ago that its token may be forgotten.
-    pub(crate) async fn run_while_fresh(&self, insert: &Insert) -> Result<Outcome, SinkError> {
+    pub(crate) async fn run_while_fresh(
+        &self,
+        insert: &Insert,
+        pause: &mut Duration,
+    ) -> Result<Outcome, SinkError> {
         let started = Instant::now();
-        let mut pause = BACKOFF.0;
         let now = || (Instant::now(), SystemTime::now());
         let mut tried = now();
         loop {
@@ -181,11 +187,12 @@ impl Inserter {
                 Class::Retry => {
                     self.metrics.insert_retries.inc();
                     tracing::warn!(table = insert.table, rows = insert.rows, %error, "insert failed, trying again");
-                    tokio::time::sleep(jittered(pause)).await;
-                    pause = (pause * 2).min(BACKOFF.1);
+                    tokio::time::sleep(jittered(*pause)).await;
+                    *pause = (*pause * 2).min(LONGEST_PAUSE);
                 }
             }
-            if since(tried) >= self.token_trust {
+            // The table may forget tokens sooner than it should: whoever can look for the rows does so before each further try.
+            if insert.token.is_some() || since(tried) >= self.token_trust {
                 return Ok(Outcome::Unsure);
             }
         }
@@ -280,11 +287,23 @@ mod tests {
         let column: ArrayRef = Arc::new(Int64Array::from(vec![1]));
         let batch = RecordBatch::try_from_iter([("a", column)]).expect("one column");
         let insert = Insert::new("events_app", &batch, Some("token".to_owned())).expect("a batch");
-        let soon = tokio::time::timeout(Duration::from_millis(500), inserter.run_while_fresh(&insert)).await;
-        assert!(soon.is_err(), "the token is trusted and the insert repeated: {soon:?}");
+        let mut pause = FIRST_PAUSE;
+        let unsure = inserter.run_while_fresh(&insert, &mut pause).await;
+        assert!(
+            matches!(unsure, Ok(Outcome::Unsure)),
+            "its rows are looked for before the next try: {unsure:?}"
+        );
+        assert_eq!(pause, FIRST_PAUSE * 2);
+        let insert = Insert { token: None, ..insert };
+        let soon =
+            tokio::time::timeout(Duration::from_millis(500), inserter.run_while_fresh(&insert, &mut pause))
+                .await;
+        assert!(soon.is_err(), "a repetition is harmless: {soon:?}");
         assert!(metrics.insert_retries.get() >= 2);
         inserter.token_trust = Duration::ZERO;
-        let late = tokio::time::timeout(Duration::from_secs(10), inserter.run_while_fresh(&insert)).await;
+        let late =
+            tokio::time::timeout(Duration::from_secs(10), inserter.run_while_fresh(&insert, &mut pause))
+                .await;
         assert!(matches!(late, Ok(Ok(Outcome::Unsure))), "{late:?}");
     }
 }

@@ -38,6 +38,15 @@ struct Scale {
 
 /// Events sent at a time.
 const PACE: usize = 100;
+impl Scale {
+    /// Events that are sent until so many parts of the run have begun; the outage is several.
+    fn quota(&self, parts: usize) -> usize {
+        self.events * parts / (self.kills + IN_OUTAGE)
+    }
+}
+
+/// So many times the events that come between two kills come while ClickHouse is away.
+const IN_OUTAGE: usize = 5;
 /// Longer than Kafka waits for a silent member of a group.
 const SILENT: Duration = Duration::from_secs(15);
 /// One of so many events has a damaged record behind it.
@@ -113,17 +122,19 @@ impl Run {
 
     /// Kills a sink that has not heard yet that ClickHouse applied its insert: its range must be replayed.
     async fn kill_unanswered(&mut self) {
-        let before = self.proxies.each_ref().map(Proxy::held);
-        self.proxies.iter().for_each(|proxy| proxy.hold(true));
         let mut found = None;
         let proxies = &self.proxies;
         wait_for("an insert", Duration::from_secs(60), async || {
-            found = (0..2).find(|number| proxies[*number].held() > before[*number]);
+            found = (0..2).find(|number| proxies[*number].held() > 0);
             found.is_some()
         })
         .await;
         self.kill_sink(found.expect("waited for"));
-        self.proxies.iter().for_each(|proxy| proxy.hold(false));
+        self.hold(false);
+    }
+
+    fn hold(&self, holds: bool) {
+        self.proxies.iter().for_each(|proxy| proxy.hold(holds));
     }
 
     async fn setting(&self, change: &str) {
@@ -171,23 +182,29 @@ async fn run(scale: Scale) {
     let (mut engine_kills, mut unanswered) = (0, 0);
     for kill in 0..scale.kills {
         run.start_sinks();
-        quota.store(scale.events * (kill + 1) / scale.kills, Ordering::Relaxed);
+        let (is_outage, is_unanswered) = (kill == scale.kills / 2, kill % 5 == 4);
+        if is_unanswered {
+            // Before anything comes, so that something is held.
+            run.hold(true);
+        }
+        let after_outage = if kill > scale.kills / 2 { IN_OUTAGE } else { 0 };
+        quota.store(scale.quota(kill + 1 + after_outage), Ordering::Relaxed);
         let pause = run.random.random_range(scale.pause / 4..scale.pause);
         tokio::time::sleep(pause).await;
         if scale.is_long {
             run.trouble(kill).await;
         }
-        if kill == scale.kills / 2 {
+        if is_outage {
             run.machine.kill_engine();
             // What comes meanwhile waits.
-            quota.store(scale.events * 3 / 4, Ordering::Relaxed);
+            quota.store(scale.quota(kill + 1 + IN_OUTAGE), Ordering::Relaxed);
             tokio::time::sleep(scale.outage).await;
             run.machine.start_engine().await;
         } else if kill % 5 == 2 {
             engine_kills += 1;
             run.machine.kill_engine();
             run.machine.start_engine().await;
-        } else if kill % 5 == 4 && quota.load(Ordering::Relaxed) * (kill + 1) < scale.events * scale.kills {
+        } else if is_unanswered {
             unanswered += 1;
             run.kill_unanswered().await;
         } else {
@@ -260,15 +277,15 @@ struct Sent {
 }
 
 /// Sends as many events as the quota says, one of twenty twice, and a thousand revisions of every series.
-fn produce(settings: &Settings, scale: Scale, quota: &AtomicUsize, seed: u64) -> Sent {
+fn produce(settings: &Settings, scale: Scale, quota: &Arc<AtomicUsize>, seed: u64) -> Sent {
     let events = scale.events;
     let producer = producer(settings);
     let mut random = StdRng::seed_from_u64(seed);
     let mut encoder = Encoder::new(&avro::FEEDBACK_EVENT, Framing::SingleObject);
     let mut windows = Encoder::new(&avro::WINDOW, Framing::SingleObject);
     let (mut sent, mut last) = (Sent { copies: 0, damaged: 0 }, Vec::new());
-    // So many at a time that a quota is used up in about half of the longest pause.
-    let pace = scale.pause.mul_f64(0.5 * (scale.kills * PACE) as f64 / events as f64);
+    // So many at a time that a part is sent in about half of the longest pause.
+    let pace = scale.pause.mul_f64(0.5 * PACE as f64 / scale.quota(1) as f64);
     let send = |topic: &str, key: &str, payload: &[u8]| {
         let mut record = BaseRecord::to(topic).key(key).payload(payload);
         while let Err((_, unsent)) = producer.send(record) {
@@ -315,7 +332,8 @@ fn produce(settings: &Settings, scale: Scale, quota: &AtomicUsize, seed: u64) ->
         if number % PACE == 0 {
             std::thread::sleep(pace);
         }
-        while number >= quota.load(Ordering::Relaxed) {
+        // Alone, it would wait for ever: the run has failed.
+        while number >= quota.load(Ordering::Relaxed) && Arc::strong_count(quota) > 1 {
             std::thread::sleep(Duration::from_millis(5));
         }
     }

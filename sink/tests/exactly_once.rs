@@ -161,7 +161,7 @@ async fn every_event_is_one_row_through_kills_copies_and_corrupt_records() {
         .send(BaseRecord::to("cx.feedback").key("fresh").payload(&payload))
         .map_err(|(error, _)| error)
         .expect("room");
-    wait_for("the fresh event", Duration::from_secs(2), async || {
+    wait_for("the fresh event", Duration::from_secs(30), async || {
         machine.number("SELECT count() FROM cx.events_feedback WHERE id = 'fresh'").await == Some(1)
     })
     .await;

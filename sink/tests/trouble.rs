@@ -113,12 +113,28 @@ async fn trouble_is_named_loses_nothing_and_passes_when_it_is_mended() {
     let damaged = damaged_records(&machine, &mut sender, seed).await;
     assert!(sink.is_running(), "seed {seed}: nothing of this ends the sink:\n{}", machine.sink_log());
 
+    drains(&mut machine, &mut sender, sink).await;
+
     let found = harness::rejected(&machine.settings);
     let because =
         |reason: &str| found.iter().filter(|place| place.last().is_some_and(|last| last == reason)).count();
     assert_eq!(because("refused_by_clickhouse"), bad, "{found:?}");
     assert!(because("time") >= 1, "ClickHouse knows no year 2603: {found:?}");
     assert_eq!(found.len(), bad + damaged, "seed {seed}: every record is a row or filed");
+}
+
+/// What was taken in is stored before the end: the next start finds no intent, and nothing comes twice.
+async fn drains(machine: &mut Machine, sender: &mut Sender, sink: Process) {
+    let before = machine.number("SELECT count() FROM cx.events_feedback").await.expect("an answer");
+    for _ in 0..5_000 {
+        let payload = sender.event(9);
+        sender.send(&payload);
+    }
+    sender.producer.flush(SOON).expect("Kafka takes them");
+    assert!(sink.terminate().await, "it ends well:\n{}", machine.sink_log());
+    let _sink = machine.start_sink();
+    rows(machine, usize::try_from(before).expect("it fits") + 5_000, "all events after a restart").await;
+    said(machine, &["partitions assigned", "raw events", "replays=0"]).await;
 }
 
 /// Wrong at the start: the sink ends with a message that names what is wrong.

@@ -14,7 +14,7 @@ use arrow_select::take::take_record_batch;
 use crate::check_table::TableError;
 use crate::client::{self, Class};
 use crate::error::SinkError;
-use crate::insert::{Insert, Inserter, Outcome};
+use crate::insert::{FIRST_PAUSE, Insert, Inserter, Outcome};
 
 /// Pause before a question is asked again.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -82,8 +82,9 @@ async fn whole(inserter: &Inserter, chunk: &Chunk, is_replay: bool) -> Result<bo
     if is_replay && is_stored(inserter, chunk).await? {
         return Ok(true);
     }
+    let mut pause = FIRST_PAUSE;
     loop {
-        let outcome = inserter.run_while_fresh(&chunk.insert).await?;
+        let outcome = inserter.run_while_fresh(&chunk.insert, &mut pause).await?;
         if outcome == Outcome::Stored || is_stored(inserter, chunk).await? {
             return Ok(true);
         }
@@ -117,6 +118,7 @@ async fn halves(
     let rows = chunk.insert.batch()?;
     let offsets = rows.column_by_name("_offset").expect("written with every row").as_primitive::<Int64Type>();
     let token = chunk.insert.token.as_deref().unwrap_or_default();
+    let mut pause = FIRST_PAUSE;
     let mut pending = vec![(0, rows.num_rows(), true)];
     while let Some((start, end, is_whole)) = pending.pop() {
         let count = end - start;
@@ -133,7 +135,7 @@ async fn halves(
         let arrow = |source| SinkError::Arrow { table: chunk.insert.table.to_owned(), source };
         let part = take_record_batch(&rows, &indices).map_err(arrow)?;
         let part = Insert::new(chunk.insert.table, &part, Some(format!("{token}:{start}-{end}")))?;
-        match inserter.run_while_fresh(&part).await? {
+        match inserter.run_while_fresh(&part, &mut pause).await? {
             Outcome::Stored => {}
             Outcome::Unsure => pending.push((start, end, false)),
             Outcome::Refused(_) if !table_fits(inserter, chunk).await? => pending.push((start, end, false)),

@@ -50,6 +50,13 @@ impl Process {
         signal(&self.0, if is_paused { "STOP" } else { "CONT" });
     }
 
+    /// SIGTERM; whether it then ends with success.
+    pub(crate) async fn terminate(mut self) -> bool {
+        signal(&self.0, "TERM");
+        wait_for("the end after SIGTERM", Duration::from_secs(60), async || !self.is_running()).await;
+        self.0.wait().expect("it has ended").success()
+    }
+
     /// The most memory that it had, in MiB.
     pub(crate) fn most_memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap_or_default();

@@ -51,10 +51,11 @@ impl Proxy {
 
     /// Holds answers to inserts until their connection ends, or does so no longer.
     pub(crate) fn hold(&self, holds: bool) {
+        self.held.store(0, Ordering::Relaxed);
         self.holds.store(holds, Ordering::Relaxed);
     }
 
-    /// Answers held so far.
+    /// Answers held since.
     pub(crate) fn held(&self) -> usize {
         self.held.load(Ordering::Relaxed)
     }

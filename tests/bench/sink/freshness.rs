@@ -13,11 +13,13 @@ use crate::report::Report;
 const RATE: u64 = 5_000;
 /// Events of a request.
 const TOGETHER: u64 = 50;
-const SENDERS: u64 = 2;
+/// Each waits for its answer before it sends again.
+const SENDERS: u64 = 16;
 const WARM_UP: Duration = Duration::from_secs(10);
 const LASTS: Duration = Duration::from_secs(60);
 const PROBE_EVERY: Duration = Duration::from_millis(330);
-const ASK_EVERY: Duration = Duration::from_millis(20);
+/// How often raw events are asked for, and how often results.
+const ASK_EVERY: [Duration; 2] = [Duration::from_millis(40), Duration::from_millis(250)];
 
 /// What a probe must reach, and how a reader sees it there.
 const PLACES: [(&str, &str); 3] = [
@@ -47,9 +49,10 @@ pub(crate) fn freshness(machine: &mut Machine, report: &mut Report) {
             let is_over = &is_over;
             scope.spawn(move || load(machine, sender, is_over));
         }
-        let readers = PLACES.map(|(_, sql)| {
+        let readers = PLACES.map(|(place, sql)| {
             let is_over = &is_over;
-            scope.spawn(move || read(machine, sql, is_over))
+            let pause = ASK_EVERY[usize::from(place != PLACES[0].0)];
+            scope.spawn(move || read(machine, sql, pause, is_over))
         });
         let accepted = probe(machine, began);
         is_over.store(true, Ordering::Relaxed);
@@ -57,7 +60,7 @@ pub(crate) fn freshness(machine: &mut Machine, report: &mut Report) {
     });
     let total = machine.rows();
     report.note(format!(
-        "Freshness: {} probes among {total} events in {:.0} s; a reader asks every {ASK_EVERY:?}; most memory: ingest, processor, sink {:?} MiB.",
+        "Freshness: {} probes among {total} events in {:.0} s; readers ask for raw events and for results every {ASK_EVERY:?}; most memory: ingest, processor, sink {:?} MiB.",
         accepted.len(),
         began.elapsed().as_secs_f64(),
         services.each_ref().map(|service| service.memory("VmHWM") >> 20),
@@ -101,7 +104,7 @@ fn probe(machine: &Machine, began: Instant) -> HashMap<String, Instant> {
 }
 
 /// Asks again and again; tells when each probe was first seen.
-fn read(machine: &Machine, sql: &str, is_over: &AtomicBool) -> HashMap<String, Instant> {
+fn read(machine: &Machine, sql: &str, pause: Duration, is_over: &AtomicBool) -> HashMap<String, Instant> {
     let mut seen: HashMap<String, Instant> = HashMap::new();
     while !is_over.load(Ordering::Relaxed) {
         let answer = machine.ask(sql);
@@ -111,7 +114,7 @@ fn read(machine: &Machine, sql: &str, is_over: &AtomicBool) -> HashMap<String, I
                 seen.insert(probe.to_owned(), now);
             }
         }
-        std::thread::sleep(ASK_EVERY);
+        std::thread::sleep(pause);
     }
     seen
 }

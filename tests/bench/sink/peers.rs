@@ -57,7 +57,7 @@ pub(crate) fn speed(machine: &mut Machine, report: &mut Report) {
             bodies = encoded(machine);
         }
         empty(machine);
-        tables.add(kafka_tables(machine, round));
+        tables.add(kafka_tables(machine, round, report));
         empty(machine);
         direct.add(straight(machine, &bodies, round));
         empty(machine);
@@ -66,7 +66,7 @@ pub(crate) fn speed(machine: &mut Machine, report: &mut Report) {
     report.target("sink ÷ inserting rows that are encoded already", ours.rate() / direct.rate(), 0.4);
     report.runs([ours, tables, direct]);
     report.note(format!(
-        "{} events of four families, Confluent framing; 2 consumers a Kafka table with a thread each; rows encoded already: {} rows an \
+        "{} events of four families, Confluent framing; 2 consumers a Kafka table with a thread each, blocks of up to 100,000 rows; rows encoded already: {} rows an \
          insert, {} inserts at a time.",
         number("BENCH_EVENTS", EVENTS),
         DIRECT.0,
@@ -164,7 +164,7 @@ fn make_queues(machine: &mut Machine, rounds: usize) {
             let engine = format!(
                 "ENGINE = Kafka SETTINGS kafka_broker_list = '{}', kafka_topic_list = 'cx.{name}', \
                  kafka_group_name = 'tables-{name}-{round}', kafka_format = 'AvroConfluent', kafka_num_consumers = 2, \
-                 kafka_thread_per_consumer = 1, format_avro_schema_registry_url = '{}'",
+                 kafka_thread_per_consumer = 1, kafka_max_block_size = 100000, kafka_poll_max_batch_size = 100000, format_avro_schema_registry_url = '{}'",
                 machine.kafka.brokers, machine.registry
             );
             replace_in(&file, "ENGINE = Memory", &engine);
@@ -173,7 +173,8 @@ fn make_queues(machine: &mut Machine, rounds: usize) {
     machine.start_engine();
 }
 
-fn kafka_tables(machine: &Machine, round: usize) -> f64 {
+fn kafka_tables(machine: &Machine, round: usize, report: &mut Report) -> f64 {
+    let (before, began) = (machine.engine_cpu(), Instant::now());
     for family in Family::ALL {
         let name = family.name();
         let list: Vec<String> =
@@ -185,6 +186,12 @@ fn kafka_tables(machine: &Machine, round: usize) -> f64 {
         ));
     }
     let rate = watch(machine);
+    report.note(format!(
+        "Kafka tables, round {}: {:.2} µs of CPU a row in the engine, {:.0} % of one core while they read.",
+        round + 1,
+        (machine.engine_cpu() - before) * 1e6 / machine.rows() as f64,
+        (machine.engine_cpu() - before) / began.elapsed().as_secs_f64() * 100.0,
+    ));
     for family in Family::ALL {
         machine.ask(&format!("DROP TABLE cx.feed_{}_{round} SYNC", family.name()));
         machine.ask(&format!("DROP TABLE cx.queue_{}_{round} SYNC", family.name()));

@@ -9,6 +9,7 @@
     reason = "the C interface of the engine can only be called by unsafe code; it stays in this file"
 )]
 mod ffi;
+pub(crate) mod merges;
 
 use std::ffi::CString;
 use std::path::{Path, PathBuf};

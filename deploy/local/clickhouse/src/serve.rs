@@ -3,7 +3,7 @@
 use crate::admit::Admission;
 use crate::authenticate::Users;
 use crate::config::ServerOptions;
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, EngineError, merges};
 use crate::error::ServeError;
 use crate::handle::Server;
 use crate::metrics::{Counted, Metrics};
@@ -77,7 +77,10 @@ async fn accept(
             () = &mut shutdown => break,
             _ = sweep.tick() => {
                 let server = Arc::clone(server);
-                tokio::task::spawn_blocking(move || drop(server.sessions.take_expired(Instant::now())));
+                tokio::task::spawn_blocking(move || {
+                    drop(server.sessions.take_expired(Instant::now()));
+                    merges::give_way();
+                });
                 continue;
             }
         };

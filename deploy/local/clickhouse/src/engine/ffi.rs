@@ -202,3 +202,9 @@ pub(super) struct RawConnection {
 // SAFETY: the engine locks each connection and binds its thread state per call, so a connection may move between
 // threads; `&mut` on every call keeps two threads from sharing one.
 unsafe impl Send for RawConnection {}
+
+/// Sets how willing a thread is to wait for others; false when the system refuses.
+pub(super) fn set_niceness(thread: u32, niceness: c_int) -> bool {
+    // SAFETY: the call takes and gives numbers only.
+    unsafe { nix::libc::setpriority(nix::libc::PRIO_PROCESS, thread, niceness) == 0 }
+}
