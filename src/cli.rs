@@ -45,7 +45,7 @@ pub(crate) enum Command {
     /// Write events, facts and windows to ClickHouse; any number of instances.
     #[command(after_help = "Example:\n  touchstream sink --config production.toml")]
     Sink,
-    /// Serve the live page for people: scores, checkout, response times, open regressions, live events. Reads ClickHouse and nothing else.
+    /// Serve the live page for people: scores, checkout, response times, trust in the data, live events. Reads ClickHouse and nothing else.
     #[command(after_help = "Example:\n  touchstream console --config production.toml")]
     Console,
     /// Run the embedded ClickHouse engine alone, behind ClickHouse's HTTP interface.
