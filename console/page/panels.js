@@ -133,8 +133,25 @@ const events = (rows) => show('events', rows.length ? table([
   ['channel', (row) => row.channel, 'left'], ['traffic', (row) => row.traffic, 'left'],
 ], rows) : none('noEvents'))
 
+/** What a rule's numbers are: shares, seconds, scores, or counts. */
+const FORMATS = { nps_fell: score, drop_off_rose: share, error_rate_rose: share, response_slo_burn: share, response_p95_rose: duration, touchpoint_silent: count }
+const regressions = (rows) => {
+  if (!rows.length) return show('regressions', none('noRegressions'))
+  show('regressions', ...rows.map((row) => {
+    const format = FORMATS[row.rule] ?? score
+    const line = (name, text) => text ? [element('dt', {}, word(name)), element('dd', {}, text)] : []
+    const where = [row.touchpoint, row.channel, row.detail].filter((part) => part && part !== 'all').join(' · ') || word('all')
+    return element('article', { class: `regression ${row.severity}` },
+      element('h3', {}, `${word(`rule_${row.rule}`)}: ${where}`),
+      element('dl', {},
+        ...line('now', row.ci_low === null ? format(row.value) : `${format(row.value)} (${format(row.ci_low)} … ${format(row.ci_high)})`), ...line('before', format(row.baseline)), ...line('cases', count(row.n)),
+        ...line('since', time(row.since)), ...line('contributor', row.contributor), ...line('owner', row.owner), ...line('suspects', row.suspects.join(', ')),
+        ...(row.runbook ? line('runbook', element('a', { href: /^https?:/.test(row.runbook) ? row.runbook : '#regressions', rel: 'noreferrer' }, row.runbook)) : [])))
+  }))
+}
+
 /** By the name of the server-sent event. */
 export const PANELS = {
-  nps, nps_chart: npsChart, funnel, funnel_chart: funnelChart, response, response_chart: responseChart, verbatims, matrix, freshness, rejections, events,
+  nps, nps_chart: npsChart, funnel, funnel_chart: funnelChart, response, response_chart: responseChart, verbatims, matrix, freshness, rejections, events, regressions,
   changes: markChanges,
 }

@@ -4,6 +4,7 @@ const WORDS = {
   en: {
     skip: 'Skip to the numbers', tenant: 'Tenant', touchpoint: 'Touchpoint', channel: 'Channel', device: 'Device', period: 'Period',
     language: 'Language', day: 'Last 24 hours', week: 'Last 7 days', all: 'all',
+    regressions: 'Open regressions', noRegressions: 'Nothing has fallen that is certain and large enough to act on.',
     nps: 'Net promoter score', verbatims: 'What customers write', funnel: 'Checkout', response: 'Answering customers',
     matrix: 'Touchpoints', matrixHint: 'Each value with its number of cases; an interval of 95 % where there is one.',
     freshness: 'Can the numbers be trusted?', freshnessHint: 'Events of the last 15 minutes.',
@@ -20,10 +21,14 @@ const WORDS = {
     noWords: 'Nobody wrote anything within 7 days.', noEvents: 'No event within the last hour. Send one: see “Send an answer to a survey” in the terminal of touchstream up.', noData: 'Nothing yet.',
     live: 'live', connecting: 'connecting …', trouble: 'Some numbers are old: the database does not answer.', cut: 'No connection; the numbers are old. Trying again …',
     noTenant: 'No tenant has sent anything yet.', notBoughtChart: 'Share not bought', npsChart: 'Score', low: 'lower end', high: 'upper end', of: 'of',
+    rule_nps_fell: 'NPS fell', rule_drop_off_rose: 'Drop-off rose', rule_response_p95_rose: 'Answers became slow', rule_response_slo_burn: 'Promised response time is being broken',
+    rule_touchpoint_silent: 'Touchpoint is silent', rule_error_rate_rose: 'More responses fail',
+    now: 'Now', before: 'Before', since: 'Since', owner: 'Owner', runbook: 'What to do', suspects: 'Changed shortly before', contributor: 'Mostly', cases: 'Cases',
   },
   de: {
     skip: 'Zu den Zahlen', tenant: 'Mandant', touchpoint: 'Kontaktpunkt', channel: 'Kanal', device: 'Gerät', period: 'Zeitraum',
     language: 'Sprache', day: 'Letzte 24 Stunden', week: 'Letzte 7 Tage', all: 'alle',
+    regressions: 'Offene Verschlechterungen', noRegressions: 'Nichts ist so sicher und so deutlich schlechter geworden, dass jemand handeln müsste.',
     nps: 'Net Promoter Score', verbatims: 'Was Kunden schreiben', funnel: 'Kasse', response: 'Antworten an Kunden',
     matrix: 'Kontaktpunkte', matrixHint: 'Jeder Wert mit der Zahl seiner Fälle, dazu das 95-%-Intervall, wo es eines gibt.',
     freshness: 'Kann man den Zahlen trauen?', freshnessHint: 'Ereignisse der letzten 15 Minuten.',
@@ -40,6 +45,9 @@ const WORDS = {
     noWords: 'Seit 7 Tagen hat niemand etwas geschrieben.', noEvents: 'Kein Ereignis in der letzten Stunde. Eines senden: siehe „Send an answer to a survey“ im Terminal von touchstream up.', noData: 'Noch nichts.',
     live: 'live', connecting: 'verbinde …', trouble: 'Manche Zahlen sind alt: Die Datenbank antwortet nicht.', cut: 'Keine Verbindung, die Zahlen sind alt. Neuer Versuch …',
     noTenant: 'Noch kein Mandant hat etwas gesendet.', notBoughtChart: 'Anteil nicht gekauft', npsChart: 'Wert', low: 'unteres Ende', high: 'oberes Ende', of: 'von',
+    rule_nps_fell: 'NPS ist gefallen', rule_drop_off_rose: 'Mehr Abbrüche', rule_response_p95_rose: 'Antworten sind langsam geworden', rule_response_slo_burn: 'Die versprochene Antwortzeit wird gebrochen',
+    rule_touchpoint_silent: 'Kontaktpunkt ist verstummt', rule_error_rate_rose: 'Mehr Antworten schlagen fehl',
+    now: 'Jetzt', before: 'Vorher', since: 'Seit', owner: 'Zuständig', runbook: 'Was tun', suspects: 'Kurz vorher geändert', contributor: 'Vor allem', cases: 'Fälle',
   },
 }
 

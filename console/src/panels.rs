@@ -28,10 +28,11 @@ macro_rules! panel {
 }
 
 /// All questions, the first seen first.
-pub(crate) const PANELS: [Panel; 13] = [
+pub(crate) const PANELS: [Panel; 14] = [
     panel!("nps", LIVE),
     panel!("funnel", LIVE),
     panel!("response", LIVE),
+    panel!("regressions", LIVE),
     panel!("verbatims", LIVE),
     panel!("freshness", LIVE),
     panel!("events", LIVE),

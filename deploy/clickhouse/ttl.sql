@@ -27,3 +27,4 @@ ALTER TABLE {database}.store_sequences MODIFY TTL minute + toIntervalDay({days o
 ALTER TABLE {database}.store_service_windows MODIFY TTL window_end + toIntervalDay({days of store_service_windows});
 ALTER TABLE {database}.store_service_windows_by MODIFY TTL window_end + toIntervalDay({days of store_service_windows_by});
 ALTER TABLE {database}.store_service_minutes MODIFY TTL minute + toIntervalDay({days of store_service_minutes});
+ALTER TABLE {database}.store_regressions MODIFY TTL toDateTime(at) + toIntervalDay({days of store_regressions});

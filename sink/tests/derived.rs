@@ -14,6 +14,7 @@ use touchstream_schemas::codec::{Encoder, Framing};
 use touchstream_schemas::facts::{AnswerFact, AnswerFacts, CheckoutFact, ConversationFact};
 use touchstream_schemas::minutes::Minute;
 use touchstream_schemas::quality::Quality;
+use touchstream_schemas::regressions::Regression;
 use touchstream_schemas::time::{EventTime, Millis};
 use touchstream_schemas::windows::Window;
 
@@ -153,6 +154,21 @@ fn facts(topics: &Topics, time: EventTime) {
     topics.send("cx.answers", &avro::ANSWER_FACTS, &AnswerFacts { facts: vec![fact] });
 }
 
+fn regressions(topics: &Topics, at: EventTime) {
+    // The second is what the processor tells again after it went back: of a row the highest revision counts.
+    for (state, value, revision) in [("firing", "0.4", 1), ("firing", "0.42", 3)] {
+        let json = format!(
+            r#"{{"tenant":"t","rule":"drop_off_rose","touchpoint":"shop","channel":"all","detail":"payment","at":{at},"state":"{state}","severity":"page",
+            "since":{since},"value":{value},"baseline":0.06,"ci_low":0.38,"samples":300,"samples_needed":200,"baseline_samples":2000,
+            "baseline_kind":"same_hours_4_weeks","suspects":[{{"at":{since},"name":"release 5"}}],"owner":"team","revision":{revision}}}"#,
+            at = at.0,
+            since = at.0 - 3_600_000,
+        );
+        let record: Regression<'_> = serde_json::from_str(&json).expect("valid JSON");
+        topics.send("cx.regressions", &avro::REGRESSION, &record);
+    }
+}
+
 /// What arrives together may lie years apart: an import, a replay, orders of long ago. ClickHouse takes 100 months in one insert by default.
 #[tokio::test(flavor = "multi_thread")]
 async fn results_of_150_months_are_stored_by_one_insert() {
@@ -187,6 +203,7 @@ async fn results_become_rows_of_the_views() {
     windows(&topics, now + Millis::MINUTE);
     minutes(&topics, now);
     facts(&topics, now);
+    regressions(&topics, now);
     topics.0.flush(Duration::from_secs(10)).expect("Kafka takes the records");
     let sink = machine.start_sink();
     for (question, expected) in [
@@ -228,6 +245,10 @@ async fn results_become_rows_of_the_views() {
         ),
         ("SELECT conversation_id, reply_waits_s, resolution_s FROM cx.conversations", "c\t[2.5]\t\\N\n"),
         ("SELECT question, score, is_counted FROM cx.feedback", "nps\t9\ttrue\n"),
+        (
+            "SELECT rule, detail, state, at - since, value, ci_low, ci_high, n, baseline_n, suspects, runbook FROM cx.regressions",
+            "drop_off_rose\tpayment\tfiring\t3600\t0.42\t0.38\t\\N\t300\t2000\t['release 5']\t\\N\n",
+        ),
     ] {
         wait_for(question, Duration::from_secs(20), async || {
             machine.ask(question).await.is_some_and(|rows| rows == expected)

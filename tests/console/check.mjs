@@ -64,6 +64,12 @@ await page.locator('#events').getByText('chat.message').first().waitFor({ timeou
 await page.locator('#rejections').getByText('field_invalid').or(page.locator('#rejections td')).first().waitFor({ timeout: 120_000 })
 assert.equal(await page.title(), 'touchstream', 'what customers write is text')
 
+// What is worse, with its evidence; an address of a runbook that is none is no link to follow.
+const regression = page.locator('#regressions .regression')
+await regression.getByText('Drop-off rose: checkout · payment').waitFor({ timeout: PATIENCE })
+assert.match(await regression.textContent(), /42.0% \(38.0% … 46.0%\).*6.0%.*300.*team-checkout.*release 5.3.0/s)
+assert.equal(await regression.locator('a').getAttribute('href'), '#regressions')
+
 // How soon one more answer is seen: the page is watched, not asked again.
 const began = Date.now()
 await send(answer(10, 'One more'))

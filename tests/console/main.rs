@@ -22,6 +22,10 @@ const MANIFESTS: &[(&str, &str)] = &[
     ("package-lock.json", include_str!("package-lock.json")),
     (".npmrc", include_str!(".npmrc")),
 ];
+const REGRESSION: &str = "INSERT INTO cx.store_regressions (tenant, rule, touchpoint, channel, detail, at, state, severity, since, value, \
+                          baseline, ci_low, ci_high, samples, suspect_times, suspect_names, owner, runbook, revision) SELECT 'shop', \
+                          'drop_off_rose', 'checkout', 'all', 'payment', now64(3) - 60, 'firing', 'page', now64(3) - 3600, 0.42, 0.06, 0.38, 0.46, \
+                          300, [now64(3) - 4000], ['release 5.3.0'], 'team-checkout', 'javascript:alert(1)', 1";
 const VIEWERS: usize = 20;
 /// How long viewers are watched.
 const WATCHED: Duration = Duration::from_secs(10);
@@ -86,6 +90,8 @@ fn people_see_the_numbers_move() {
     let script = installed.join("check.mjs");
     std::fs::write(&script, include_str!("check.mjs")).expect("the script can be written");
     let pictures = std::env::var_os("CONSOLE_PICTURES").map_or_else(|| installed.clone(), PathBuf::from);
+    // Rules need weeks of data: what they would tell is written as the sink writes it.
+    machine.clickhouse().query(REGRESSION).expect("a row can be written");
     let output = run(Command::new("node")
         .arg(script)
         .args([console.as_str(), machine.ingest(), KEY, &chromium()])

@@ -21,15 +21,6 @@ owner = "logistics"
 importance = 3
 "#;
 
-/// Stands for the object `regressions` until a migration makes it: the columns that dashboards name.
-const REGRESSIONS: &str = "CREATE TABLE cx.regressions (tenant String, rule String, touchpoint String, channel String, detail String, at DateTime64(3, 'UTC'), state String, severity String, \
-     since Nullable(DateTime64(3, 'UTC')), value Nullable(Float64), baseline Nullable(Float64), ci_low Nullable(Float64), ci_high Nullable(Float64), n Int64, baseline_n Int64, \
-     contributor Nullable(String), suspects Array(String), owner String, runbook Nullable(String)) ENGINE = MergeTree ORDER BY (tenant, at)";
-const THREE_REGRESSIONS: &str = "INSERT INTO cx.regressions SELECT 'shop', ['drop_off_rose', 'nps_fell', 'response_p95_rose'][1 + number % 3], ['checkout', 'delivery', 'support'][1 + number % 3], 'all', \
-     if(number % 3 = 0, 'payment', ''), toDateTime64('2026-10-26 12:00:00', 3, 'UTC') + number * 3600, ['firing', 'resolved', 'too_few_samples', 'firing', 'firing', 'too_few_samples'][1 + number], \
-     ['page', 'ticket'][1 + number % 2], toDateTime64('2026-10-26 10:00:00', 3, 'UTC'), 0.42, 0.06, 0.38, 0.46, 300, 2000, 'device=mobile', ['release 5.2'], 'checkout team', \
-     'https://wiki.example.com/checkout' FROM numbers(6)";
-
 /// Starts a server on `directory` with the month of tenant `shop` in it.
 pub(crate) fn start(directory: &Path) -> TestServer {
     let server = TestServer::start(directory);
@@ -49,10 +40,6 @@ pub(crate) fn start(directory: &Path) -> TestServer {
         for statement in statements(&text.replace("{buckets}", &buckets())) {
             server.write(&statement);
         }
-    }
-    if server.read("EXISTS TABLE cx.regressions").trim() == "0" {
-        server.write(REGRESSIONS);
-        server.write(THREE_REGRESSIONS);
     }
     server
 }

@@ -66,3 +66,8 @@ SELECT 'shop', 'checkout', toDateTime('2026-10-31 10:00:00', 'UTC') + 60 * numbe
 
 INSERT INTO cx.store_sequences (tenant, source, family, minute, numbered, gaps, missing)
 SELECT 'shop', 'web', 'checkout', toDateTime('2026-10-31 10:00:00', 'UTC') + 60 * number, 50, 1, 2 FROM numbers(60);
+
+INSERT INTO cx.store_regressions (tenant, rule, touchpoint, channel, detail, at, state, severity, since, value, baseline, ci_low, ci_high, samples, samples_needed, baseline_samples, baseline_kind, contributor, suspect_times, suspect_names, owner, runbook, revision)
+SELECT 'shop', ['drop_off_rose', 'nps_fell', 'response_p95_rose'][1 + number % 3], ['checkout', 'delivery', 'support'][1 + number % 3], 'all', if(number % 3 = 0, 'payment', ''), toDateTime64('2026-10-26 12:00:00', 3, 'UTC') + number * 3600,
+    ['firing', 'resolved', 'too_few_samples', 'firing', 'firing', 'too_few_samples'][1 + number], ['page', 'ticket'][1 + number % 2], toDateTime64('2026-10-26 10:00:00', 3, 'UTC'), 0.42, 0.06, 0.38, 0.46, 300, 200, 2000, 'same_hours_4_weeks',
+    'device=mobile', [toDateTime64('2026-10-26 09:00:00', 3, 'UTC')], ['release 5.2'], 'checkout team', 'https://wiki.example.com/checkout', 1 FROM numbers(6);

@@ -956,6 +956,44 @@ ENGINE = ReplicatedMergeTree('/clickhouse/tables/every/cx/store_epochs', '{repli
 ORDER BY epoch
 COMMENT 'Storage: one row is one epoch of results that readers see.';
 
+CREATE TABLE IF NOT EXISTS cx.store_regressions_local ON CLUSTER 'main'
+(
+    `tenant` LowCardinality(String) COMMENT 'Tenant.',
+    `rule` LowCardinality(String) COMMENT 'Rule.',
+    `touchpoint` LowCardinality(String) COMMENT 'Touchpoint.',
+    `channel` LowCardinality(String) COMMENT 'Channel, or all.',
+    `detail` LowCardinality(String) COMMENT 'Step, name of a response, or silent metric.',
+    `at` DateTime64(3, 'UTC') COMMENT 'Time of the check that found the change.' CODEC(Delta, ZSTD(1)),
+    `state` LowCardinality(String) COMMENT 'State from then on.',
+    `severity` LowCardinality(String) COMMENT 'page or ticket.',
+    `since` Nullable(DateTime64(3, 'UTC')) COMMENT 'Start of the window in which it was first seen.',
+    `value` Nullable(Float64) COMMENT 'What was found.',
+    `baseline` Nullable(Float64) COMMENT 'What is usual.',
+    `ci_low` Nullable(Float64) COMMENT 'Lower end of the 95 % interval of value.',
+    `ci_high` Nullable(Float64) COMMENT 'Upper end of the 95 % interval of value.',
+    `probability` Nullable(Float64) COMMENT 'How often chance alone shows this much or more.',
+    `samples` Int64 COMMENT 'What value rests on.',
+    `samples_needed` Int64 COMMENT 'How many are needed.',
+    `baseline_samples` Int64 COMMENT 'What baseline rests on.',
+    `baseline_kind` LowCardinality(String) COMMENT 'What it is compared with.',
+    `window_start` Nullable(DateTime64(3, 'UTC')) COMMENT 'Start of the window that value was counted in.',
+    `window_end` Nullable(DateTime64(3, 'UTC')) COMMENT 'End of it.',
+    `contributor` Nullable(String) COMMENT 'The part that adds most.',
+    `suspect_times` Array(DateTime64(3, 'UTC')) COMMENT 'When something was changed shortly before.',
+    `suspect_names` Array(String) COMMENT 'What was changed.',
+    `owner` LowCardinality(String) COMMENT 'Who is told.',
+    `runbook` Nullable(String) COMMENT 'Where it says what to do.',
+    `revision` Int64 COMMENT 'The highest counts.'
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/cx/store_regressions_local', '{replica}', revision)
+PARTITION BY toYYYYMM(at)
+ORDER BY (tenant, rule, touchpoint, channel, detail, at)
+COMMENT 'Storage: one row is one revision of one change of state of one rule. Read the view regressions.';
+
+CREATE TABLE IF NOT EXISTS cx.store_regressions ON CLUSTER 'main' AS cx.store_regressions_local
+ENGINE = Distributed('main', 'cx', 'store_regressions_local', cityHash64(tenant, rule, touchpoint, channel, detail, at))
+COMMENT 'Storage: one row is one revision of one change of state of one rule. Read the view regressions.';
+
 ALTER TABLE cx.events_checkout_local ON CLUSTER 'main' MODIFY TTL toDateTime(time) + toIntervalDay(396);
 
 ALTER TABLE cx.events_chat_local ON CLUSTER 'main' MODIFY TTL toDateTime(time) + toIntervalDay(396);
@@ -1011,6 +1049,8 @@ ALTER TABLE cx.store_service_windows_local ON CLUSTER 'main' MODIFY TTL window_e
 ALTER TABLE cx.store_service_windows_by_local ON CLUSTER 'main' MODIFY TTL window_end + toIntervalDay(396);
 
 ALTER TABLE cx.store_service_minutes_local ON CLUSTER 'main' MODIFY TTL minute + toIntervalDay(396);
+
+ALTER TABLE cx.store_regressions_local ON CLUSTER 'main' MODIFY TTL toDateTime(at) + toIntervalDay(396);
 
 CREATE OR REPLACE VIEW cx.checkouts ON CLUSTER 'main'
 (
@@ -1213,6 +1253,43 @@ SELECT
     missing AS missing_n,
     missing / nullIf(numbered + missing, 0) AS missing_ratio
 FROM cx.store_sequences FINAL;
+
+CREATE OR REPLACE VIEW cx.regressions ON CLUSTER 'main'
+(
+    `tenant` LowCardinality(String) COMMENT 'Tenant.',
+    `rule` LowCardinality(String) COMMENT 'nps_fell, drop_off_rose, response_p95_rose, response_slo_burn, touchpoint_silent or error_rate_rose.',
+    `touchpoint` LowCardinality(String) COMMENT 'Touchpoint that the rule looks at.',
+    `channel` LowCardinality(String) COMMENT 'Channel that the rule looks at; all for every channel together.',
+    `detail` LowCardinality(String) COMMENT 'Step of the checkout, name of a response, metric that fell silent; else empty.',
+    `at` DateTime64(3, 'UTC') COMMENT 'Time of the check that found the change, by event time.',
+    `state` LowCardinality(String) COMMENT 'From then on: firing, resolved, adopted (it lasted so long that it counts as usual), too_few_samples, ingest_unhealthy (events were lost, so nothing is said) or ok.',
+    `severity` LowCardinality(String) COMMENT 'page (somebody is woken) or ticket.',
+    `since` Nullable(DateTime64(3, 'UTC')) COMMENT 'Start of the window in which the regression was first seen; NULL when there is none.',
+    `value` Nullable(Float64) COMMENT 'What was found, in the unit of the rule: points (NPS), a share from 0 to 1, seconds, or events; NULL when nothing could be judged.',
+    `baseline` Nullable(Float64) COMMENT 'What is usual, in the same unit.',
+    `ci_low` Nullable(Float64) COMMENT 'Lower end of the 95 % interval of value.',
+    `ci_high` Nullable(Float64) COMMENT 'Upper end of the 95 % interval of value.',
+    `probability` Nullable(Float64) COMMENT 'How often chance alone shows this much or more, 0 to 1.',
+    `n` Int64 COMMENT 'Cases that value rests on (count).',
+    `needed_n` Int64 COMMENT 'Cases that the rule needs (count).',
+    `baseline_n` Int64 COMMENT 'Cases that baseline rests on (count).',
+    `baseline_kind` LowCardinality(String) COMMENT 'same_hours_4_weeks, previous_24_hours, previous_28_days or service_level; empty when nothing could be judged.',
+    `window_start` Nullable(DateTime64(3, 'UTC')) COMMENT 'Start of the window that value was counted in.',
+    `window_end` Nullable(DateTime64(3, 'UTC')) COMMENT 'End of it, exclusive.',
+    `contributor` Nullable(String) COMMENT 'The part that adds most to it, such as device=mobile.',
+    `suspects` Array(String) COMMENT 'What was changed shortly before (app.change): releases, campaigns.',
+    `suspect_times` Array(DateTime64(3, 'UTC')) COMMENT 'When, in the same order.',
+    `owner` LowCardinality(String) COMMENT 'Who is told.',
+    `runbook` Nullable(String) COMMENT 'Where it says what to do; NULL when the touchpoints file names none.',
+    `revision` Int64 COMMENT 'Grows with every change of the row.'
+)
+COMMENT 'One row is one change of state of one rule at one (tenant, touchpoint, channel, detail). A regression is open while the newest row of its key is firing: ORDER BY at DESC LIMIT 1 BY tenant, rule, touchpoint, channel, detail.'
+AS
+SELECT
+    tenant, rule, touchpoint, channel, detail, at, state, severity, since, value, baseline, ci_low, ci_high, probability,
+    samples AS n, samples_needed AS needed_n, baseline_samples AS baseline_n, baseline_kind, window_start, window_end, contributor,
+    suspect_names AS suspects, suspect_times, owner, runbook, revision
+FROM cx.store_regressions FINAL;
 
 CREATE OR REPLACE VIEW cx.touchpoints ON CLUSTER 'main'
 (

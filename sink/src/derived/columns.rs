@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use arrow_array::builder::{
-    BooleanBuilder, Decimal128Builder, Int32Builder, Int64Builder, ListBuilder, MapBuilder, MapFieldNames,
+    BooleanBuilder, Decimal128Builder, Float64Builder, Int32Builder, Int64Builder, ListBuilder, MapBuilder, MapFieldNames,
     StringBuilder, TimestampMillisecondBuilder, TimestampSecondBuilder, UInt64Builder,
 };
 use arrow_array::{ArrayRef, RecordBatch};
@@ -84,6 +84,7 @@ impl WithDataType for StringBuilder {}
 impl WithDataType for Int32Builder {}
 impl WithDataType for Int64Builder {}
 impl WithDataType for BooleanBuilder {}
+impl WithDataType for Float64Builder {}
 impl WithDataType for TimestampSecondBuilder {
     fn with_data_type_of_column(self) -> Self {
         self.with_timezone("UTC")
@@ -116,6 +117,8 @@ scalar! {
     Int = Int64Builder, i64, false, DataType::Int64, |b, v| b.append_value(v);
     /// A whole number that may be absent.
     OptInt = Int64Builder, Option<i64>, true, DataType::Int64, |b, v| b.append_option(v);
+    /// A number that may be absent.
+    OptFloat = Float64Builder, Option<f64>, true, DataType::Float64, |b, v| b.append_option(v);
     /// A small whole number.
     Small = Int32Builder, i32, false, DataType::Int32, |b, v| b.append_value(v);
     /// A small whole number that may be absent.

@@ -5,13 +5,14 @@ use touchstream_schemas::codec::{DecodeError, Decoder};
 use touchstream_schemas::facts::{AnswerFact, AnswerFacts, CheckoutFact, ConversationFact};
 use touchstream_schemas::minutes::{Minute, span};
 use touchstream_schemas::quality::Quality;
+use touchstream_schemas::regressions::Regression;
 use touchstream_schemas::windows::Window;
 
 use super::columns::{By, Table};
 use super::tables::{
     AnswerRow, Answers, AppMinuteRow, AppMinutes, AppWindowRow, AppWindows, CheckoutMinuteRow,
     CheckoutMinutes, CheckoutRow, CheckoutWindowRow, CheckoutWindows, Checkouts, ConversationRow,
-    Conversations, QualityIngest, QualityIngestRow, QualityProcessor, QualityProcessorRow, ResponseMinuteRow,
+    Conversations, QualityIngest, QualityIngestRow, QualityProcessor, QualityProcessorRow, RegressionRow, Regressions, ResponseMinuteRow,
     ResponseMinutes, ResponseWindowRow, ResponseWindows, ScoreMinuteRow, ScoreMinutes, ScoreWindowRow,
     ScoreWindows, ServiceMinuteRow, ServiceMinutes, ServiceWindowRow, ServiceWindows,
 };
@@ -31,6 +32,8 @@ pub(crate) enum Source {
     Conversations,
     /// Facts about answers.
     Answers,
+    /// Changes of state of rules.
+    Regressions,
     /// What ingest answered.
     Quality,
 }
@@ -44,6 +47,7 @@ impl Source {
             Source::Checkouts => &avro::CHECKOUT_FACT,
             Source::Conversations => &avro::CONVERSATION_FACT,
             Source::Answers => &avro::ANSWER_FACTS,
+            Source::Regressions => &avro::REGRESSION,
             Source::Quality => &avro::QUALITY,
         }])
     }
@@ -94,6 +98,7 @@ gathered! {
     service_windows: ServiceWindows,
     service_windows_by: By<ServiceWindows>,
     service_minutes: ServiceMinutes,
+    regressions: Regressions,
     quality_ingest: QualityIngest,
     quality_processor: QualityProcessor,
 }
@@ -178,6 +183,7 @@ impl Gathered {
             Source::Answers => {
                 decoder.decode::<AnswerFacts>(payload)?.facts.iter().for_each(|fact| self.answer(fact));
             }
+            Source::Regressions => self.regression(&decoder.decode(payload)?),
             Source::Quality => {
                 let Quality { tenant, family, minute, instance, code, events, revision } =
                     decoder.decode(payload)?;
@@ -331,6 +337,37 @@ impl Gathered {
                 without_attempt: quality.without_attempt,
             }));
         }
+    }
+
+    fn regression(&mut self, record: &Regression<'_>) {
+        self.regressions.push(RegressionRow {
+            tenant: record.tenant,
+            rule: record.rule,
+            touchpoint: record.touchpoint,
+            channel: record.channel,
+            detail: record.detail,
+            at: record.at,
+            state: record.state,
+            severity: record.severity,
+            since: record.since,
+            value: record.value,
+            baseline: record.baseline,
+            ci_low: record.ci_low,
+            ci_high: record.ci_high,
+            probability: record.probability,
+            samples: record.samples,
+            samples_needed: record.samples_needed,
+            baseline_samples: record.baseline_samples,
+            baseline_kind: record.baseline_kind,
+            window_start: record.window_start,
+            window_end: record.window_end,
+            contributor: record.contributor,
+            suspect_times: &mut record.suspects.iter().map(|suspect| suspect.at),
+            suspect_names: &mut record.suspects.iter().map(|suspect| suspect.name),
+            owner: record.owner,
+            runbook: record.runbook,
+            revision: record.revision,
+        });
     }
 
     fn checkout(&mut self, fact: &CheckoutFact) {

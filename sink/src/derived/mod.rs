@@ -73,6 +73,7 @@ impl DerivedSink {
             (names.checkouts(), Source::Checkouts),
             (names.conversations(), Source::Conversations),
             (names.answers(), Source::Answers),
+            (names.regressions(), Source::Regressions),
             (names.quality(), Source::Quality),
         ]
         .into_iter()

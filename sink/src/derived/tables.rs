@@ -6,7 +6,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::{ArrowError, Field, Schema};
 
 use super::columns::{
-    Amounts, Buckets, Column, Flag, Int, Ints, OptAmount, OptInt, OptInts, OptSmall, OptSmalls, OptText,
+    Amounts, Buckets, Column, Flag, Int, Ints, OptAmount, OptFloat, OptInt, OptInts, OptSmall, OptSmalls, OptText,
     OptTime, Seconds, Small, Table, Text, Texts, Time, Times, tables,
 };
 
@@ -98,6 +98,13 @@ tables! {
     AppMinutes, AppMinuteRow = "store_app_minutes" {
         tenant: Text, name: Text, minute: Seconds, touchpoint: Text, channel: Text, device: Text,
         durations: Buckets, errors: Int, tasks: Int, successes: Int, revision: Int,
+    }
+    /// Changes of state of rules.
+    Regressions, RegressionRow = "store_regressions" {
+        tenant: Text, rule: Text, touchpoint: Text, channel: Text, detail: Text, at: Time, state: Text, severity: Text,
+        since: OptTime, value: OptFloat, baseline: OptFloat, ci_low: OptFloat, ci_high: OptFloat, probability: OptFloat,
+        samples: Int, samples_needed: Int, baseline_samples: Int, baseline_kind: Text, window_start: OptTime, window_end: OptTime,
+        contributor: OptText, suspect_times: Times, suspect_names: Texts, owner: Text, runbook: OptText, revision: Int,
     }
     /// What ingest answered.
     QualityIngest, QualityIngestRow = "store_quality_ingest" {
