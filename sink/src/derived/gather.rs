@@ -12,9 +12,10 @@ use super::columns::{By, Table};
 use super::tables::{
     AnswerRow, Answers, AppMinuteRow, AppMinutes, AppWindowRow, AppWindows, CheckoutMinuteRow,
     CheckoutMinutes, CheckoutRow, CheckoutWindowRow, CheckoutWindows, Checkouts, ConversationRow,
-    Conversations, QualityIngest, QualityIngestRow, QualityProcessor, QualityProcessorRow, RegressionRow, Regressions, ResponseMinuteRow,
-    ResponseMinutes, ResponseWindowRow, ResponseWindows, ScoreMinuteRow, ScoreMinutes, ScoreWindowRow,
-    ScoreWindows, ServiceMinuteRow, ServiceMinutes, ServiceWindowRow, ServiceWindows,
+    Conversations, QualityIngest, QualityIngestRow, QualityProcessor, QualityProcessorRow, RegressionRow,
+    Regressions, ResponseMinuteRow, ResponseMinutes, ResponseWindowRow, ResponseWindows, ScoreMinuteRow,
+    ScoreMinutes, ScoreWindowRow, ScoreWindows, ServiceMinuteRow, ServiceMinutes, ServiceWindowRow,
+    ServiceWindows,
 };
 use crate::error::SinkError;
 use crate::insert::Insert;

@@ -6,8 +6,8 @@ use arrow_array::RecordBatch;
 use arrow_schema::{ArrowError, Field, Schema};
 
 use super::columns::{
-    Amounts, Buckets, Column, Flag, Int, Ints, OptAmount, OptFloat, OptInt, OptInts, OptSmall, OptSmalls, OptText,
-    OptTime, Seconds, Small, Table, Text, Texts, Time, Times, tables,
+    Amounts, Buckets, Column, Flag, Int, Ints, OptAmount, OptFloat, OptInt, OptInts, OptSmall, OptSmalls,
+    OptText, OptTime, Seconds, Small, Table, Text, Texts, Time, Times, tables,
 };
 
 tables! {
