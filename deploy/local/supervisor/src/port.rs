@@ -49,11 +49,11 @@ impl fmt::Display for Holder {
     }
 }
 
-/// How long a listener without a process is waited for. A process that was killed a moment ago shows no open files any more,
-/// but its sockets may take some milliseconds to go: that is no reason to refuse a start.
-const DYING: Duration = Duration::from_secs(3);
+/// How long the end of a holder that is ending is waited for. A process that was killed a moment ago gives up its memory first, and with it
+/// its command line, then its open files, then its sockets, which takes some milliseconds, more on a busy machine: no reason to refuse a start.
+const DYING: Duration = Duration::from_secs(5);
 
-/// Succeeds if a service could listen on the address now. Blocks for some seconds where a holder cannot be seen.
+/// Succeeds if a service could listen on the address now. Blocks for some seconds where a holder is ending or cannot be seen.
 pub fn check_port_is_free(address: SocketAddr, purpose: &str) -> Result<(), PortError> {
     let begun = Instant::now();
     loop {
@@ -63,7 +63,8 @@ pub fn check_port_is_free(address: SocketAddr, purpose: &str) -> Result<(), Port
             Err(source) => return Err(PortError::Refused { address, purpose: purpose.to_owned(), source }),
         }
         let holder = holder_of_port(address.port());
-        if holder.process.is_some() || begun.elapsed() > DYING {
+        let is_ending = holder.process.as_ref().is_none_or(|(pid, _)| command_line(*pid).is_empty());
+        if !is_ending || begun.elapsed() > DYING {
             return Err(PortError::Taken { address, purpose: purpose.to_owned(), holder });
         }
         std::thread::sleep(Duration::from_millis(20));
@@ -112,12 +113,15 @@ fn holds_socket(pid: u32, inodes: &[String]) -> bool {
         .any(|inode| inodes.contains(&inode))
 }
 
+fn command_line(pid: u32) -> Vec<u8> {
+    fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default()
+}
+
 /// The name and the start of the command line; the rest may be long (a class path) or hold secrets.
 pub(crate) fn describe(pid: u32) -> String {
     const SHOWN: usize = 60;
     let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-    let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    let command = String::from_utf8_lossy(&command).replace('\0', " ");
+    let command = String::from_utf8_lossy(&command_line(pid)).replace('\0', " ");
     let start: String = command.trim().chars().take(SHOWN).collect();
     let dots = if command.trim().chars().count() > SHOWN { "…" } else { "" };
     format!("{}: {start}{dots}", name.trim())
