@@ -54,7 +54,7 @@ export const chart = (place, { rows, lines, band, format, range, summary }) => {
       width,
       height: 180,
       scales: { x: { time: true }, y: { range } },
-      axes: [{ ...axis, values: (_, times, __, ___, step) => times.map((time) => dateOrTime(time, step)) }, { ...axis, size: 64, values: (_, values) => values.map(format) }],
+      axes: [{ ...axis, space: 90, values: (_, times, __, ___, step) => times.map((time) => dateOrTime(time, step)) }, { ...axis, size: 64, values: (_, values) => values.map(format) }],
       series: [{ label: word('time'), value: (_, time) => dateOrTime(time, 0) }, ...shown, ...edges],
       bands: band ? [{ series: [lines.length + 2, lines.length + 1], fill: colour('--band') }] : [],
       plugins: [marks()],

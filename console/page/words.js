@@ -4,7 +4,7 @@ const WORDS = {
   en: {
     skip: 'Skip to the numbers', tenant: 'Tenant', touchpoint: 'Touchpoint', channel: 'Channel', device: 'Device', period: 'Period',
     language: 'Language', day: 'Last 24 hours', week: 'Last 7 days', all: 'all',
-    regressions: 'Open regressions', noRegressions: 'Nothing has fallen that is certain and large enough to act on.',
+    regressions: 'Open regressions', noRegressions: 'None is open. Touchpoints that have an owner in the touchpoints file are watched.',
     nps: 'Net promoter score', verbatims: 'What customers write', funnel: 'Checkout', response: 'Answering customers',
     matrix: 'Touchpoints', matrixHint: 'Each value with its number of cases; an interval of 95 % where there is one.',
     freshness: 'Can the numbers be trusted?', freshnessHint: 'Events of the last 15 minutes.',
@@ -28,7 +28,7 @@ const WORDS = {
   de: {
     skip: 'Zu den Zahlen', tenant: 'Mandant', touchpoint: 'Kontaktpunkt', channel: 'Kanal', device: 'Gerät', period: 'Zeitraum',
     language: 'Sprache', day: 'Letzte 24 Stunden', week: 'Letzte 7 Tage', all: 'alle',
-    regressions: 'Offene Verschlechterungen', noRegressions: 'Nichts ist so sicher und so deutlich schlechter geworden, dass jemand handeln müsste.',
+    regressions: 'Offene Verschlechterungen', noRegressions: 'Keine ist offen. Beobachtet werden Kontaktpunkte, für die in der Datei der Kontaktpunkte jemand zuständig ist.',
     nps: 'Net Promoter Score', verbatims: 'Was Kunden schreiben', funnel: 'Kasse', response: 'Antworten an Kunden',
     matrix: 'Kontaktpunkte', matrixHint: 'Jeder Wert mit der Zahl seiner Fälle, dazu das 95-%-Intervall, wo es eines gibt.',
     freshness: 'Kann man den Zahlen trauen?', freshnessHint: 'Ereignisse der letzten 15 Minuten.',
