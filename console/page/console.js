@@ -84,9 +84,7 @@ choices.addEventListener('change', ({ target }) => {
   history.replaceState(null, '', `#${chosen}`)
   if (target.name === 'language') {
     speak(target.value)
-    for (const select of choices.querySelectorAll('select')) {
-      for (const { value, dataset } of select.options) if (value === 'all' && !dataset.word) [...select.options].find((each) => each.value === 'all').textContent = word('all')
-    }
+    for (const each of choices.querySelectorAll('option[value=all]')) each.textContent = word('all')
     return newest.forEach((rows, name) => show(name, rows))
   }
   newest.clear()

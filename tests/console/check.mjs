@@ -76,6 +76,12 @@ await send(answer(10, 'One more'))
 await page.getByText('5 answers').waitFor({ timeout: PATIENCE })
 console.log(`an answer is seen after ${Date.now() - began} ms`)
 
+// Another language at once, without a new page.
+await page.selectOption('select[name=language]', 'de')
+await page.getByText('Was Kunden schreiben').waitFor({ timeout: PATIENCE })
+assert.equal(await page.locator('select[name=channel] option[value=all]').textContent(), 'alle')
+await page.selectOption('select[name=language]', 'en')
+
 // A choice is kept in the address, and narrows the numbers.
 await page.selectOption('select[name=touchpoint]', 'support')
 await page.locator('#nps').getByText('No answers in this period.').waitFor({ timeout: PATIENCE })
