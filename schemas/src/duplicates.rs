@@ -190,7 +190,7 @@ impl DuplicateWindow {
                 // What moves here is looked at next.
                 self.remove(self.hand);
             } else {
-                self.hand = if self.hand + 1 == self.table.len() { 0 } else { self.hand + 1 };
+                self.hand = self.next(self.hand);
             }
         }
     }
