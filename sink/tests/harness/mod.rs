@@ -225,6 +225,12 @@ impl Machine {
 
 impl Drop for Machine {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.sink_log();
+            let last: Vec<&str> = log.lines().rev().take(60).collect();
+            eprintln!("the last sink's log ends so:");
+            last.iter().rev().for_each(|line| eprintln!("{line}"));
+        }
         if let Some(engine) = self.engine.take() {
             drop(Process(engine));
         }
