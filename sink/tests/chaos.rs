@@ -182,7 +182,9 @@ async fn run(scale: Scale) {
     let (mut engine_kills, mut unanswered) = (0, 0);
     for kill in 0..scale.kills {
         run.start_sinks();
-        let (is_outage, is_unanswered) = (kill == scale.kills / 2, kill % 5 == 4);
+        let is_outage = kill == scale.kills / 2;
+        // Not during the outage: nobody would let go again what is held.
+        let is_unanswered = kill % 5 == 4 && !is_outage;
         if is_unanswered {
             // Before anything comes, so that something is held.
             run.hold(true);

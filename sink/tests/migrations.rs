@@ -82,7 +82,7 @@ async fn periods(machine: &Machine) {
     };
     // 15:30 UTC is 16:30 in Berlin; 23:10 UTC of the second of March is 00:10 of the third there, and 04:40 in Kolkata.
     let mut values = Vec::new();
-    for tenant in ["t", "k", "u"] {
+    for tenant in ["b", "k", "u"] {
         values.push(score(tenant, "csat", "2026-03-02 15:30:00", "3, 1, 0, 2, 1"));
         values.push(score(tenant, "csat", "2026-03-02 15:59:00", "5, 1, 0, 4, 2"));
         values.push(score(tenant, "csat", "2026-03-02 15:59:00", "7, 3, 0, 4, 7"));
@@ -91,22 +91,36 @@ async fn periods(machine: &Machine) {
     }
     let values: Vec<&str> = values.iter().map(String::as_str).collect();
     insert(machine, "store_score_minutes", columns, &values).await;
-    let daily = "SELECT tenant, day, n, satisfied_n, round(ci_low, 3), round(ci_high, 3), revision FROM cx.csat_daily WHERE day >= '2026-03-01' AND day < '2026-04-01' ORDER BY tenant, day";
+    // How far the watermark is: to the end of the day in Kolkata, to a quarter of an hour before it in Berlin, to midnight for everybody else.
+    let columns = "tenant, metric, detail, window, window_end, touchpoint, channel, device, answers, top, middle, bottom, is_final, revision";
+    let window = |tenant: &str, window: &str, end: &str, is_final: u8| {
+        format!(
+            "('{tenant}', 'csat', '1-5', '{window}', '{end}', 'all', 'all', 'all', 1, 0, 0, 1, {is_final}, 1)"
+        )
+    };
+    let windows = [
+        window("k", "1h", "2026-03-02 18:30:00", 1),
+        window("b", "24h", "2026-03-02 22:45:00", 1),
+        window("b", "1h", "2026-03-02 23:00:00", 0),
+        window("u", "7d", "2026-03-03 00:00:00", 1),
+    ];
+    insert(machine, "store_score_windows", columns, &windows.each_ref().map(String::as_str)).await;
+    let daily = "SELECT tenant, day, n, satisfied_n, round(ci_low, 3), round(ci_high, 3), is_final, revision FROM cx.csat_daily WHERE day >= '2026-03-01' AND day < '2026-04-01' ORDER BY tenant, day";
     // Wilson for 4 of 10, 1 of 10 and 5 of 20, by hand.
     assert_eq!(
         rows(machine, daily).await,
-        "k\t2026-03-02\t10\t4\t0.168\t0.687\t7\nk\t2026-03-03\t10\t1\t0.018\t0.404\t3\n\
-         t\t2026-03-02\t10\t4\t0.168\t0.687\t7\nt\t2026-03-03\t10\t1\t0.018\t0.404\t3\n\
-         u\t2026-03-02\t20\t5\t0.112\t0.469\t7\n"
+        "b\t2026-03-02\t10\t4\t0.168\t0.687\tfalse\t7\nb\t2026-03-03\t10\t1\t0.018\t0.404\tfalse\t3\n\
+         k\t2026-03-02\t10\t4\t0.168\t0.687\ttrue\t7\nk\t2026-03-03\t10\t1\t0.018\t0.404\tfalse\t3\n\
+         u\t2026-03-02\t20\t5\t0.112\t0.469\ttrue\t7\n"
     );
-    let hourly = "SELECT tenant, hour, day, hour_of_day, n FROM cx.csat_hourly WHERE hour >= '2026-03-01 00:00:00' AND hour < '2026-04-01 00:00:00' ORDER BY tenant, hour";
+    let hourly = "SELECT tenant, hour, day, hour_of_day, n, is_final FROM cx.csat_hourly WHERE hour >= '2026-03-01 00:00:00' AND hour < '2026-04-01 00:00:00' ORDER BY tenant, hour";
     assert_eq!(
         rows(machine, hourly).await,
-        "k\t2026-03-02 15:30:00\t2026-03-02\t21\t10\nk\t2026-03-02 22:30:00\t2026-03-03\t4\t10\n\
-         t\t2026-03-02 15:00:00\t2026-03-02\t16\t10\nt\t2026-03-02 23:00:00\t2026-03-03\t0\t10\n\
-         u\t2026-03-02 15:00:00\t2026-03-02\t15\t10\nu\t2026-03-02 23:00:00\t2026-03-02\t23\t10\n"
+        "b\t2026-03-02 15:00:00\t2026-03-02\t16\t10\ttrue\nb\t2026-03-02 23:00:00\t2026-03-03\t0\t10\tfalse\n\
+         k\t2026-03-02 15:30:00\t2026-03-02\t21\t10\ttrue\nk\t2026-03-02 22:30:00\t2026-03-03\t4\t10\tfalse\n\
+         u\t2026-03-02 15:00:00\t2026-03-02\t15\t10\ttrue\nu\t2026-03-02 23:00:00\t2026-03-02\t23\t10\ttrue\n"
     );
-    let nps = "SELECT day, n, value, round(ci_low, 1), round(ci_high, 1) FROM cx.nps_daily WHERE tenant = 't' AND day = '2026-03-03'";
+    let nps = "SELECT day, n, value, round(ci_low, 1), round(ci_high, 1) FROM cx.nps_daily WHERE tenant = 'b' AND day = '2026-03-03'";
     assert_eq!(rows(machine, nps).await, "2026-03-03\t10\t40\t-12.6\t74.1\n");
 
     let columns = "tenant, minute, touchpoint, channel, device, step_names, step_indexes, step_reached, step_dropped, \
@@ -177,9 +191,33 @@ async fn scores(machine: &Machine) {
     );
     let columns =
         "tenant, metric, minute, touchpoint, channel, device, answers, top, middle, bottom, revision";
-    insert(machine, "store_score_minutes", columns, &["('t', 'nps', @60, 'a', 'web', 'x', 2, 1, 0, 1, 1)"])
-        .await;
-    assert_eq!(rows(machine, "SELECT toMinute(minute), n, value FROM cx.nps_1m").await, "1\t2\t0\n");
+    let minute = |start: &str| format!("('t', 'nps', {start}, 'a', 'web', 'x', 2, 1, 0, 1, 1)");
+    let minutes = ["@60", "@120", "@180"].map(minute);
+    insert(machine, "store_score_minutes", columns, &minutes.each_ref().map(String::as_str)).await;
+    let by_minute = "SELECT toMinute(minute), n, value, is_final FROM cx.nps_1m ORDER BY minute";
+    assert_eq!(
+        rows(machine, by_minute).await,
+        "1\t2\t0\tfalse\n2\t2\t0\tfalse\n3\t2\t0\tfalse\n",
+        "nobody has told yet how far the watermark is"
+    );
+    let columns = "tenant, metric, window, window_end, touchpoint, channel, device, answers, top, middle, bottom, is_final, revision";
+    insert(
+        machine,
+        "store_score_windows",
+        columns,
+        &[
+            "('t', 'nps', '5m', @180, 'all', 'all', 'all', 4, 2, 0, 2, 1, 1)",
+            "('t', 'nps', '5m', @240, 'all', 'all', 'all', 6, 3, 0, 3, 0, 1)",
+            "('t', 'other', '5m', @240, 'all', 'all', 'all', 6, 3, 0, 3, 1, 1)",
+            "('s', 'nps', '5m', @240, 'all', 'all', 'all', 6, 3, 0, 3, 1, 1)",
+        ],
+    )
+    .await;
+    assert_eq!(
+        rows(machine, by_minute).await,
+        "1\t2\t0\ttrue\n2\t2\t0\ttrue\n3\t2\t0\tfalse\n",
+        "a minute is final when the watermark of its tenant and metric has passed its end"
+    );
 }
 
 async fn shares(machine: &Machine) {
@@ -315,6 +353,8 @@ async fn touchpoints(machine: &mut Machine) {
     assert_eq!(rows(machine, "SELECT count() FROM cx.touchpoints").await, "0\n");
     let text = r#"
 [tenants.t]
+time_zone = "Europe/Berlin"
+[tenants.b]
 time_zone = "Europe/Berlin"
 [tenants.k]
 time_zone = "Asia/Kolkata"

@@ -187,15 +187,18 @@ fn damage(clickhouse: &ClickHouse, at: i64) {
 /// One question about everything that readers see of the period; the answer is a single line.
 fn fingerprint(as_of: i64) -> String {
     let seconds = as_of / 1_000;
-    let part = |object: String, condition: String| {
+    let part_without = |columns: &str, object: String, condition: String| {
         format!(
-            "SELECT '{object}' AS object, count() AS n, sum(cityHash64(toString(tuple(* EXCEPT revision)))) AS hash FROM cx.{object}{condition}"
+            "SELECT '{object}' AS object, count() AS n, sum(cityHash64(toString(tuple(* EXCEPT ({columns}))))) AS hash FROM cx.{object}{condition}"
         )
     };
+    let part = |object: String, condition: String| part_without("revision", object, condition);
     let windows = WINDOWS
         .iter()
         .map(|name| part((*name).to_owned(), format!(" WHERE toUnixTimestamp(window_end) <= {seconds}")));
-    let minutes = WINDOWS.iter().map(|name| part(format!("{name}_1m"), String::new()));
+    // Minutes become final while time passes, whatever a replay does.
+    let minutes =
+        WINDOWS.iter().map(|name| part_without("revision, is_final", format!("{name}_1m"), String::new()));
     let facts = ["checkouts", "conversations", "feedback"].map(|name| part(name.to_owned(), String::new()));
     let parts: Vec<String> = windows.chain(minutes).chain(facts).collect();
     format!("SELECT arraySort(groupArray((object, n, hash))) FROM ({})", parts.join(" UNION ALL "))

@@ -1409,16 +1409,17 @@ CREATE OR REPLACE VIEW cx.nps_1m ON CLUSTER 'main'
     `value` Nullable(Float64) COMMENT 'Net promoter score, -100 to 100: 100 * (promoters_n - detractors_n) / n; NULL without answers.',
     `ci_low` Nullable(Float64) COMMENT 'Lower end of the 95 % interval of value (adjusted Wald); NULL without answers.',
     `ci_high` Nullable(Float64) COMMENT 'Upper end of the 95 % interval of value (adjusted Wald); NULL without answers.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the minute: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is the NPS answers in one minute of one (tenant, touchpoint, channel, device). Minutes do not overlap and have no rows for all: the counts may be summed, value and interval may not.'
 AS
 SELECT
-    tenant, minute, touchpoint, channel, device, n, promoters_n, passives_n, detractors_n, value, ci_low, ci_high, revision
+    tenant, minute, touchpoint, channel, device, n, promoters_n, passives_n, detractors_n, value, ci_low, ci_high, is_final, revision
 FROM
 (
     SELECT
-        tenant, minute, touchpoint, channel, device, revision,
+        tenant, minute, touchpoint, channel, device, is_final, revision,
         answers AS n,
         top AS promoters_n,
         middle AS passives_n,
@@ -1429,7 +1430,7 @@ FROM
         1.96 * sqrt((p + d - (p - d) * (p - d)) / (answers + 3)) AS half,
         if(answers > 0, greatest(-100., 100 * (p - d - half)), NULL) AS ci_low,
         if(answers > 0, least(100., 100 * (p - d + half)), NULL) AS ci_high
-    FROM (SELECT tenant, minute, touchpoint, channel, device, detail, answers, top, middle, bottom, revision FROM (SELECT * FROM cx.store_score_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)) WHERE metric = 'nps')
+    FROM (SELECT tenant, minute, touchpoint, channel, device, detail, answers, top, middle, bottom, toBool(minute + 60 <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_score_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('5m') AND metric = 'nps' GROUP BY tenant))[tenant]) AS is_final, revision FROM (SELECT * FROM cx.store_score_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)) WHERE metric = 'nps')
 );
 
 CREATE OR REPLACE VIEW cx.nps_hourly ON CLUSTER 'main'
@@ -1448,16 +1449,17 @@ CREATE OR REPLACE VIEW cx.nps_hourly ON CLUSTER 'main'
     `value` Nullable(Float64) COMMENT 'Net promoter score, -100 to 100: 100 * (promoters_n - detractors_n) / n; NULL without answers.',
     `ci_low` Nullable(Float64) COMMENT 'Lower end of the 95 % interval of value (adjusted Wald); NULL without answers.',
     `ci_high` Nullable(Float64) COMMENT 'Upper end of the 95 % interval of value (adjusted Wald); NULL without answers.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the hour: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is the NPS answers in one hour of one (tenant, touchpoint, channel, device). Hours do not overlap and have no rows for all: the counts may be summed, value and interval may not.'
 AS
 SELECT
-    tenant, hour, day, hour_of_day, touchpoint, channel, device, n, promoters_n, passives_n, detractors_n, value, ci_low, ci_high, revision
+    tenant, hour, day, hour_of_day, touchpoint, channel, device, n, promoters_n, passives_n, detractors_n, value, ci_low, ci_high, is_final, revision
 FROM
 (
     SELECT
-        tenant, hour, day, hour_of_day, touchpoint, channel, device, revision,
+        tenant, hour, day, hour_of_day, touchpoint, channel, device, is_final, revision,
         answers AS n,
         top AS promoters_n,
         middle AS passives_n,
@@ -1469,7 +1471,7 @@ FROM
         if(answers > 0, greatest(-100., 100 * (p - d - half)), NULL) AS ci_low,
         if(answers > 0, least(100., 100 * (p - d + half)), NULL) AS ci_high
     FROM (
-    SELECT tenant, toTimeZone(toStartOfHour(minutes.minute, 'UTC'), 'UTC') AS hour, toDate(hour, 'UTC') AS day, toHour(hour, 'UTC') AS hour_of_day, touchpoint, channel, device, detail, sum(minutes.answers) AS answers, sum(minutes.top) AS top, sum(minutes.middle) AS middle, sum(minutes.bottom) AS bottom, max(minutes.revision) AS revision
+    SELECT tenant, toTimeZone(toStartOfHour(minutes.minute, 'UTC'), 'UTC') AS hour, toDate(hour, 'UTC') AS day, toHour(hour, 'UTC') AS hour_of_day, touchpoint, channel, device, detail, sum(minutes.answers) AS answers, sum(minutes.top) AS top, sum(minutes.middle) AS middle, sum(minutes.bottom) AS bottom, toBool(hour + 3600 <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_score_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('1h', '24h', '7d') AND metric = 'nps' GROUP BY tenant))[tenant]) AS is_final, max(minutes.revision) AS revision
     FROM (SELECT tenant, minute, touchpoint, channel, device, detail, answers, top, middle, bottom, revision FROM (SELECT * FROM cx.store_score_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)) WHERE metric = 'nps') AS minutes
     GROUP BY tenant, hour, touchpoint, channel, device, detail
 )
@@ -1489,16 +1491,17 @@ CREATE OR REPLACE VIEW cx.nps_daily ON CLUSTER 'main'
     `value` Nullable(Float64) COMMENT 'Net promoter score, -100 to 100: 100 * (promoters_n - detractors_n) / n; NULL without answers.',
     `ci_low` Nullable(Float64) COMMENT 'Lower end of the 95 % interval of value (adjusted Wald); NULL without answers.',
     `ci_high` Nullable(Float64) COMMENT 'Upper end of the 95 % interval of value (adjusted Wald); NULL without answers.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the day: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is the NPS answers on one day of one (tenant, touchpoint, channel, device). Days do not overlap and have no rows for all: the counts may be summed, value and interval may not.'
 AS
 SELECT
-    tenant, day, touchpoint, channel, device, n, promoters_n, passives_n, detractors_n, value, ci_low, ci_high, revision
+    tenant, day, touchpoint, channel, device, n, promoters_n, passives_n, detractors_n, value, ci_low, ci_high, is_final, revision
 FROM
 (
     SELECT
-        tenant, day, touchpoint, channel, device, revision,
+        tenant, day, touchpoint, channel, device, is_final, revision,
         answers AS n,
         top AS promoters_n,
         middle AS passives_n,
@@ -1510,7 +1513,7 @@ FROM
         if(answers > 0, greatest(-100., 100 * (p - d - half)), NULL) AS ci_low,
         if(answers > 0, least(100., 100 * (p - d + half)), NULL) AS ci_high
     FROM (
-    SELECT tenant, toDate(minutes.minute, 'UTC') AS day, touchpoint, channel, device, detail, sum(minutes.answers) AS answers, sum(minutes.top) AS top, sum(minutes.middle) AS middle, sum(minutes.bottom) AS bottom, max(minutes.revision) AS revision
+    SELECT tenant, toDate(minutes.minute, 'UTC') AS day, touchpoint, channel, device, detail, sum(minutes.answers) AS answers, sum(minutes.top) AS top, sum(minutes.middle) AS middle, sum(minutes.bottom) AS bottom, toBool(toDateTime(day + 1, 'UTC') <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_score_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('1h', '24h', '7d') AND metric = 'nps' GROUP BY tenant))[tenant]) AS is_final, max(minutes.revision) AS revision
     FROM (SELECT tenant, minute, touchpoint, channel, device, detail, answers, top, middle, bottom, revision FROM (SELECT * FROM cx.store_score_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)) WHERE metric = 'nps') AS minutes
     GROUP BY tenant, day, touchpoint, channel, device, detail
 )
@@ -1593,6 +1596,7 @@ CREATE OR REPLACE VIEW cx.csat_1m ON CLUSTER 'main'
     `value` Nullable(Float64) COMMENT 'satisfied_n / n, 0 to 1; NULL without answers.',
     `ci_low` Nullable(Float64) COMMENT 'Lower end of the 95 % Wilson interval of value; NULL without answers.',
     `ci_high` Nullable(Float64) COMMENT 'Upper end of the 95 % Wilson interval of value; NULL without answers.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the minute: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is the answers in one minute of one (tenant, touchpoint, channel, device, scale). Minutes do not overlap and have no rows for all: the counts may be summed, value and interval may not.'
@@ -1605,8 +1609,8 @@ SELECT
     top / nullIf(answers, 0) AS value,
     if(answers > 0, greatest(0., (top + 1.9208) / (answers + 3.8416) - 1.96 * sqrt(top * (answers - top) / nullIf(answers, 0) + 0.9604) / (answers + 3.8416)), NULL) AS ci_low,
     if(answers > 0, least(1., (top + 1.9208) / (answers + 3.8416) + 1.96 * sqrt(top * (answers - top) / nullIf(answers, 0) + 0.9604) / (answers + 3.8416)), NULL) AS ci_high,
-    revision
-FROM (SELECT tenant, minute, touchpoint, channel, device, detail, answers, top, middle, bottom, revision FROM (SELECT * FROM cx.store_score_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)) WHERE metric = 'csat');
+    is_final, revision
+FROM (SELECT tenant, minute, touchpoint, channel, device, detail, answers, top, middle, bottom, toBool(minute + 60 <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_score_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('5m') AND metric = 'csat' GROUP BY tenant))[tenant]) AS is_final, revision FROM (SELECT * FROM cx.store_score_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)) WHERE metric = 'csat');
 
 CREATE OR REPLACE VIEW cx.csat_hourly ON CLUSTER 'main'
 (
@@ -1623,6 +1627,7 @@ CREATE OR REPLACE VIEW cx.csat_hourly ON CLUSTER 'main'
     `value` Nullable(Float64) COMMENT 'satisfied_n / n, 0 to 1; NULL without answers.',
     `ci_low` Nullable(Float64) COMMENT 'Lower end of the 95 % Wilson interval of value; NULL without answers.',
     `ci_high` Nullable(Float64) COMMENT 'Upper end of the 95 % Wilson interval of value; NULL without answers.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the hour: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is the answers in one hour of one (tenant, touchpoint, channel, device, scale). Hours do not overlap and have no rows for all: the counts may be summed, value and interval may not.'
@@ -1635,9 +1640,9 @@ SELECT
     top / nullIf(answers, 0) AS value,
     if(answers > 0, greatest(0., (top + 1.9208) / (answers + 3.8416) - 1.96 * sqrt(top * (answers - top) / nullIf(answers, 0) + 0.9604) / (answers + 3.8416)), NULL) AS ci_low,
     if(answers > 0, least(1., (top + 1.9208) / (answers + 3.8416) + 1.96 * sqrt(top * (answers - top) / nullIf(answers, 0) + 0.9604) / (answers + 3.8416)), NULL) AS ci_high,
-    revision
+    is_final, revision
 FROM (
-    SELECT tenant, toTimeZone(toStartOfHour(minutes.minute, 'UTC'), 'UTC') AS hour, toDate(hour, 'UTC') AS day, toHour(hour, 'UTC') AS hour_of_day, touchpoint, channel, device, detail, sum(minutes.answers) AS answers, sum(minutes.top) AS top, sum(minutes.middle) AS middle, sum(minutes.bottom) AS bottom, max(minutes.revision) AS revision
+    SELECT tenant, toTimeZone(toStartOfHour(minutes.minute, 'UTC'), 'UTC') AS hour, toDate(hour, 'UTC') AS day, toHour(hour, 'UTC') AS hour_of_day, touchpoint, channel, device, detail, sum(minutes.answers) AS answers, sum(minutes.top) AS top, sum(minutes.middle) AS middle, sum(minutes.bottom) AS bottom, toBool(hour + 3600 <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_score_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('1h', '24h', '7d') AND metric = 'csat' GROUP BY tenant))[tenant]) AS is_final, max(minutes.revision) AS revision
     FROM (SELECT tenant, minute, touchpoint, channel, device, detail, answers, top, middle, bottom, revision FROM (SELECT * FROM cx.store_score_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)) WHERE metric = 'csat') AS minutes
     GROUP BY tenant, hour, touchpoint, channel, device, detail
 );
@@ -1655,6 +1660,7 @@ CREATE OR REPLACE VIEW cx.csat_daily ON CLUSTER 'main'
     `value` Nullable(Float64) COMMENT 'satisfied_n / n, 0 to 1; NULL without answers.',
     `ci_low` Nullable(Float64) COMMENT 'Lower end of the 95 % Wilson interval of value; NULL without answers.',
     `ci_high` Nullable(Float64) COMMENT 'Upper end of the 95 % Wilson interval of value; NULL without answers.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the day: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is the answers on one day of one (tenant, touchpoint, channel, device, scale). Days do not overlap and have no rows for all: the counts may be summed, value and interval may not.'
@@ -1667,9 +1673,9 @@ SELECT
     top / nullIf(answers, 0) AS value,
     if(answers > 0, greatest(0., (top + 1.9208) / (answers + 3.8416) - 1.96 * sqrt(top * (answers - top) / nullIf(answers, 0) + 0.9604) / (answers + 3.8416)), NULL) AS ci_low,
     if(answers > 0, least(1., (top + 1.9208) / (answers + 3.8416) + 1.96 * sqrt(top * (answers - top) / nullIf(answers, 0) + 0.9604) / (answers + 3.8416)), NULL) AS ci_high,
-    revision
+    is_final, revision
 FROM (
-    SELECT tenant, toDate(minutes.minute, 'UTC') AS day, touchpoint, channel, device, detail, sum(minutes.answers) AS answers, sum(minutes.top) AS top, sum(minutes.middle) AS middle, sum(minutes.bottom) AS bottom, max(minutes.revision) AS revision
+    SELECT tenant, toDate(minutes.minute, 'UTC') AS day, touchpoint, channel, device, detail, sum(minutes.answers) AS answers, sum(minutes.top) AS top, sum(minutes.middle) AS middle, sum(minutes.bottom) AS bottom, toBool(toDateTime(day + 1, 'UTC') <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_score_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('1h', '24h', '7d') AND metric = 'csat' GROUP BY tenant))[tenant]) AS is_final, max(minutes.revision) AS revision
     FROM (SELECT tenant, minute, touchpoint, channel, device, detail, answers, top, middle, bottom, revision FROM (SELECT * FROM cx.store_score_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)) WHERE metric = 'csat') AS minutes
     GROUP BY tenant, day, touchpoint, channel, device, detail
 );
@@ -1751,6 +1757,7 @@ CREATE OR REPLACE VIEW cx.ces_1m ON CLUSTER 'main'
     `value` Nullable(Float64) COMMENT 'satisfied_n / n, 0 to 1; NULL without answers.',
     `ci_low` Nullable(Float64) COMMENT 'Lower end of the 95 % Wilson interval of value; NULL without answers.',
     `ci_high` Nullable(Float64) COMMENT 'Upper end of the 95 % Wilson interval of value; NULL without answers.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the minute: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is the answers in one minute of one (tenant, touchpoint, channel, device, scale). Minutes do not overlap and have no rows for all: the counts may be summed, value and interval may not.'
@@ -1763,8 +1770,8 @@ SELECT
     top / nullIf(answers, 0) AS value,
     if(answers > 0, greatest(0., (top + 1.9208) / (answers + 3.8416) - 1.96 * sqrt(top * (answers - top) / nullIf(answers, 0) + 0.9604) / (answers + 3.8416)), NULL) AS ci_low,
     if(answers > 0, least(1., (top + 1.9208) / (answers + 3.8416) + 1.96 * sqrt(top * (answers - top) / nullIf(answers, 0) + 0.9604) / (answers + 3.8416)), NULL) AS ci_high,
-    revision
-FROM (SELECT tenant, minute, touchpoint, channel, device, detail, answers, top, middle, bottom, revision FROM (SELECT * FROM cx.store_score_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)) WHERE metric = 'ces');
+    is_final, revision
+FROM (SELECT tenant, minute, touchpoint, channel, device, detail, answers, top, middle, bottom, toBool(minute + 60 <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_score_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('5m') AND metric = 'ces' GROUP BY tenant))[tenant]) AS is_final, revision FROM (SELECT * FROM cx.store_score_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)) WHERE metric = 'ces');
 
 CREATE OR REPLACE VIEW cx.ces_hourly ON CLUSTER 'main'
 (
@@ -1781,6 +1788,7 @@ CREATE OR REPLACE VIEW cx.ces_hourly ON CLUSTER 'main'
     `value` Nullable(Float64) COMMENT 'satisfied_n / n, 0 to 1; NULL without answers.',
     `ci_low` Nullable(Float64) COMMENT 'Lower end of the 95 % Wilson interval of value; NULL without answers.',
     `ci_high` Nullable(Float64) COMMENT 'Upper end of the 95 % Wilson interval of value; NULL without answers.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the hour: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is the answers in one hour of one (tenant, touchpoint, channel, device, scale). Hours do not overlap and have no rows for all: the counts may be summed, value and interval may not.'
@@ -1793,9 +1801,9 @@ SELECT
     top / nullIf(answers, 0) AS value,
     if(answers > 0, greatest(0., (top + 1.9208) / (answers + 3.8416) - 1.96 * sqrt(top * (answers - top) / nullIf(answers, 0) + 0.9604) / (answers + 3.8416)), NULL) AS ci_low,
     if(answers > 0, least(1., (top + 1.9208) / (answers + 3.8416) + 1.96 * sqrt(top * (answers - top) / nullIf(answers, 0) + 0.9604) / (answers + 3.8416)), NULL) AS ci_high,
-    revision
+    is_final, revision
 FROM (
-    SELECT tenant, toTimeZone(toStartOfHour(minutes.minute, 'UTC'), 'UTC') AS hour, toDate(hour, 'UTC') AS day, toHour(hour, 'UTC') AS hour_of_day, touchpoint, channel, device, detail, sum(minutes.answers) AS answers, sum(minutes.top) AS top, sum(minutes.middle) AS middle, sum(minutes.bottom) AS bottom, max(minutes.revision) AS revision
+    SELECT tenant, toTimeZone(toStartOfHour(minutes.minute, 'UTC'), 'UTC') AS hour, toDate(hour, 'UTC') AS day, toHour(hour, 'UTC') AS hour_of_day, touchpoint, channel, device, detail, sum(minutes.answers) AS answers, sum(minutes.top) AS top, sum(minutes.middle) AS middle, sum(minutes.bottom) AS bottom, toBool(hour + 3600 <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_score_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('1h', '24h', '7d') AND metric = 'ces' GROUP BY tenant))[tenant]) AS is_final, max(minutes.revision) AS revision
     FROM (SELECT tenant, minute, touchpoint, channel, device, detail, answers, top, middle, bottom, revision FROM (SELECT * FROM cx.store_score_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)) WHERE metric = 'ces') AS minutes
     GROUP BY tenant, hour, touchpoint, channel, device, detail
 );
@@ -1813,6 +1821,7 @@ CREATE OR REPLACE VIEW cx.ces_daily ON CLUSTER 'main'
     `value` Nullable(Float64) COMMENT 'satisfied_n / n, 0 to 1; NULL without answers.',
     `ci_low` Nullable(Float64) COMMENT 'Lower end of the 95 % Wilson interval of value; NULL without answers.',
     `ci_high` Nullable(Float64) COMMENT 'Upper end of the 95 % Wilson interval of value; NULL without answers.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the day: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is the answers on one day of one (tenant, touchpoint, channel, device, scale). Days do not overlap and have no rows for all: the counts may be summed, value and interval may not.'
@@ -1825,9 +1834,9 @@ SELECT
     top / nullIf(answers, 0) AS value,
     if(answers > 0, greatest(0., (top + 1.9208) / (answers + 3.8416) - 1.96 * sqrt(top * (answers - top) / nullIf(answers, 0) + 0.9604) / (answers + 3.8416)), NULL) AS ci_low,
     if(answers > 0, least(1., (top + 1.9208) / (answers + 3.8416) + 1.96 * sqrt(top * (answers - top) / nullIf(answers, 0) + 0.9604) / (answers + 3.8416)), NULL) AS ci_high,
-    revision
+    is_final, revision
 FROM (
-    SELECT tenant, toDate(minutes.minute, 'UTC') AS day, touchpoint, channel, device, detail, sum(minutes.answers) AS answers, sum(minutes.top) AS top, sum(minutes.middle) AS middle, sum(minutes.bottom) AS bottom, max(minutes.revision) AS revision
+    SELECT tenant, toDate(minutes.minute, 'UTC') AS day, touchpoint, channel, device, detail, sum(minutes.answers) AS answers, sum(minutes.top) AS top, sum(minutes.middle) AS middle, sum(minutes.bottom) AS bottom, toBool(toDateTime(day + 1, 'UTC') <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_score_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('1h', '24h', '7d') AND metric = 'ces' GROUP BY tenant))[tenant]) AS is_final, max(minutes.revision) AS revision
     FROM (SELECT tenant, minute, touchpoint, channel, device, detail, answers, top, middle, bottom, revision FROM (SELECT * FROM cx.store_score_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)) WHERE metric = 'ces') AS minutes
     GROUP BY tenant, day, touchpoint, channel, device, detail
 );
@@ -1904,6 +1913,7 @@ CREATE OR REPLACE VIEW cx.response_rates_1m ON CLUSTER 'main'
     `ratio` Nullable(Float64) COMMENT 'answered_n / shown_n, 0 to 1; NULL when nothing was shown.',
     `ci_low` Nullable(Float64) COMMENT 'Lower end of the 95 % Wilson interval of ratio; NULL when nothing was shown.',
     `ci_high` Nullable(Float64) COMMENT 'Upper end of the 95 % Wilson interval of ratio; NULL when nothing was shown.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the minute: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is the submissions shown in one minute of one (tenant, touchpoint, channel, device). Minutes do not overlap and have no rows for all: the counts may be summed, ratio and interval may not.'
@@ -1915,8 +1925,8 @@ SELECT
     top / nullIf(answers, 0) AS ratio,
     if(answers > 0, greatest(0., (top + 1.9208) / (answers + 3.8416) - 1.96 * sqrt(top * (answers - top) / nullIf(answers, 0) + 0.9604) / (answers + 3.8416)), NULL) AS ci_low,
     if(answers > 0, least(1., (top + 1.9208) / (answers + 3.8416) + 1.96 * sqrt(top * (answers - top) / nullIf(answers, 0) + 0.9604) / (answers + 3.8416)), NULL) AS ci_high,
-    revision
-FROM (SELECT tenant, minute, touchpoint, channel, device, detail, answers, top, middle, bottom, revision FROM (SELECT * FROM cx.store_score_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)) WHERE metric = 'response_rate');
+    is_final, revision
+FROM (SELECT tenant, minute, touchpoint, channel, device, detail, answers, top, middle, bottom, toBool(minute + 60 <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_score_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('5m') AND metric = 'response_rate' GROUP BY tenant))[tenant]) AS is_final, revision FROM (SELECT * FROM cx.store_score_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)) WHERE metric = 'response_rate');
 
 CREATE OR REPLACE VIEW cx.response_rates_hourly ON CLUSTER 'main'
 (
@@ -1932,6 +1942,7 @@ CREATE OR REPLACE VIEW cx.response_rates_hourly ON CLUSTER 'main'
     `ratio` Nullable(Float64) COMMENT 'answered_n / shown_n, 0 to 1; NULL when nothing was shown.',
     `ci_low` Nullable(Float64) COMMENT 'Lower end of the 95 % Wilson interval of ratio; NULL when nothing was shown.',
     `ci_high` Nullable(Float64) COMMENT 'Upper end of the 95 % Wilson interval of ratio; NULL when nothing was shown.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the hour: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is the submissions shown in one hour of one (tenant, touchpoint, channel, device). Hours do not overlap and have no rows for all: the counts may be summed, ratio and interval may not.'
@@ -1943,9 +1954,9 @@ SELECT
     top / nullIf(answers, 0) AS ratio,
     if(answers > 0, greatest(0., (top + 1.9208) / (answers + 3.8416) - 1.96 * sqrt(top * (answers - top) / nullIf(answers, 0) + 0.9604) / (answers + 3.8416)), NULL) AS ci_low,
     if(answers > 0, least(1., (top + 1.9208) / (answers + 3.8416) + 1.96 * sqrt(top * (answers - top) / nullIf(answers, 0) + 0.9604) / (answers + 3.8416)), NULL) AS ci_high,
-    revision
+    is_final, revision
 FROM (
-    SELECT tenant, toTimeZone(toStartOfHour(minutes.minute, 'UTC'), 'UTC') AS hour, toDate(hour, 'UTC') AS day, toHour(hour, 'UTC') AS hour_of_day, touchpoint, channel, device, detail, sum(minutes.answers) AS answers, sum(minutes.top) AS top, sum(minutes.middle) AS middle, sum(minutes.bottom) AS bottom, max(minutes.revision) AS revision
+    SELECT tenant, toTimeZone(toStartOfHour(minutes.minute, 'UTC'), 'UTC') AS hour, toDate(hour, 'UTC') AS day, toHour(hour, 'UTC') AS hour_of_day, touchpoint, channel, device, detail, sum(minutes.answers) AS answers, sum(minutes.top) AS top, sum(minutes.middle) AS middle, sum(minutes.bottom) AS bottom, toBool(hour + 3600 <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_score_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('1h', '24h', '7d') AND metric = 'response_rate' GROUP BY tenant))[tenant]) AS is_final, max(minutes.revision) AS revision
     FROM (SELECT tenant, minute, touchpoint, channel, device, detail, answers, top, middle, bottom, revision FROM (SELECT * FROM cx.store_score_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)) WHERE metric = 'response_rate') AS minutes
     GROUP BY tenant, hour, touchpoint, channel, device, detail
 );
@@ -1962,6 +1973,7 @@ CREATE OR REPLACE VIEW cx.response_rates_daily ON CLUSTER 'main'
     `ratio` Nullable(Float64) COMMENT 'answered_n / shown_n, 0 to 1; NULL when nothing was shown.',
     `ci_low` Nullable(Float64) COMMENT 'Lower end of the 95 % Wilson interval of ratio; NULL when nothing was shown.',
     `ci_high` Nullable(Float64) COMMENT 'Upper end of the 95 % Wilson interval of ratio; NULL when nothing was shown.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the day: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is the submissions shown on one day of one (tenant, touchpoint, channel, device). Days do not overlap and have no rows for all: the counts may be summed, ratio and interval may not.'
@@ -1973,9 +1985,9 @@ SELECT
     top / nullIf(answers, 0) AS ratio,
     if(answers > 0, greatest(0., (top + 1.9208) / (answers + 3.8416) - 1.96 * sqrt(top * (answers - top) / nullIf(answers, 0) + 0.9604) / (answers + 3.8416)), NULL) AS ci_low,
     if(answers > 0, least(1., (top + 1.9208) / (answers + 3.8416) + 1.96 * sqrt(top * (answers - top) / nullIf(answers, 0) + 0.9604) / (answers + 3.8416)), NULL) AS ci_high,
-    revision
+    is_final, revision
 FROM (
-    SELECT tenant, toDate(minutes.minute, 'UTC') AS day, touchpoint, channel, device, detail, sum(minutes.answers) AS answers, sum(minutes.top) AS top, sum(minutes.middle) AS middle, sum(minutes.bottom) AS bottom, max(minutes.revision) AS revision
+    SELECT tenant, toDate(minutes.minute, 'UTC') AS day, touchpoint, channel, device, detail, sum(minutes.answers) AS answers, sum(minutes.top) AS top, sum(minutes.middle) AS middle, sum(minutes.bottom) AS bottom, toBool(toDateTime(day + 1, 'UTC') <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_score_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('1h', '24h', '7d') AND metric = 'response_rate' GROUP BY tenant))[tenant]) AS is_final, max(minutes.revision) AS revision
     FROM (SELECT tenant, minute, touchpoint, channel, device, detail, answers, top, middle, bottom, revision FROM (SELECT * FROM cx.store_score_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)) WHERE metric = 'response_rate') AS minutes
     GROUP BY tenant, day, touchpoint, channel, device, detail
 );
@@ -2068,6 +2080,7 @@ CREATE OR REPLACE VIEW cx.checkout_funnel_1m ON CLUSTER 'main'
     `drop_off_ratio` Nullable(Float64) COMMENT 'dropped_n / reached_n, 0 to 1; NULL when nobody reached the step.',
     `ci_low` Nullable(Float64) COMMENT 'Lower end of the 95 % Wilson interval of drop_off_ratio.',
     `ci_high` Nullable(Float64) COMMENT 'Upper end of the 95 % Wilson interval of drop_off_ratio.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the minute: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is one step of the checkout funnel in one minute of one (tenant, touchpoint, channel, device), by the time of the outcome. Minutes do not overlap and have no rows for all: the counts may be summed over time, ratios may not.'
@@ -2077,8 +2090,8 @@ SELECT
     dropped_n / nullIf(reached_n, 0) AS drop_off_ratio,
     if(reached_n > 0, greatest(0., (dropped_n + 1.9208) / (reached_n + 3.8416) - 1.96 * sqrt(dropped_n * (reached_n - dropped_n) / nullIf(reached_n, 0) + 0.9604) / (reached_n + 3.8416)), NULL) AS ci_low,
     if(reached_n > 0, least(1., (dropped_n + 1.9208) / (reached_n + 3.8416) + 1.96 * sqrt(dropped_n * (reached_n - dropped_n) / nullIf(reached_n, 0) + 0.9604) / (reached_n + 3.8416)), NULL) AS ci_high,
-    revision
-FROM (SELECT tenant, minute, touchpoint, channel, device, step, reached_n, dropped_n, step_index, revision FROM (SELECT * FROM cx.store_checkout_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)) ARRAY JOIN step_names AS step, step_indexes AS step_index, step_reached AS reached_n, step_dropped AS dropped_n);
+    is_final, revision
+FROM (SELECT tenant, minute, touchpoint, channel, device, step, reached_n, dropped_n, step_index, toBool(minute + 60 <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_checkout_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('5m') GROUP BY tenant))[tenant]) AS is_final, revision FROM (SELECT * FROM cx.store_checkout_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)) ARRAY JOIN step_names AS step, step_indexes AS step_index, step_reached AS reached_n, step_dropped AS dropped_n);
 
 CREATE OR REPLACE VIEW cx.checkout_funnel_hourly ON CLUSTER 'main'
 (
@@ -2096,6 +2109,7 @@ CREATE OR REPLACE VIEW cx.checkout_funnel_hourly ON CLUSTER 'main'
     `drop_off_ratio` Nullable(Float64) COMMENT 'dropped_n / reached_n, 0 to 1; NULL when nobody reached the step.',
     `ci_low` Nullable(Float64) COMMENT 'Lower end of the 95 % Wilson interval of drop_off_ratio.',
     `ci_high` Nullable(Float64) COMMENT 'Upper end of the 95 % Wilson interval of drop_off_ratio.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the hour: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is one step of the checkout funnel in one hour of one (tenant, touchpoint, channel, device), by the time of the outcome. Hours do not overlap and have no rows for all: the counts may be summed over time, ratios may not.'
@@ -2105,9 +2119,9 @@ SELECT
     dropped_n / nullIf(reached_n, 0) AS drop_off_ratio,
     if(reached_n > 0, greatest(0., (dropped_n + 1.9208) / (reached_n + 3.8416) - 1.96 * sqrt(dropped_n * (reached_n - dropped_n) / nullIf(reached_n, 0) + 0.9604) / (reached_n + 3.8416)), NULL) AS ci_low,
     if(reached_n > 0, least(1., (dropped_n + 1.9208) / (reached_n + 3.8416) + 1.96 * sqrt(dropped_n * (reached_n - dropped_n) / nullIf(reached_n, 0) + 0.9604) / (reached_n + 3.8416)), NULL) AS ci_high,
-    revision
+    is_final, revision
 FROM (
-    SELECT tenant, toTimeZone(toStartOfHour(minutes.minute, 'UTC'), 'UTC') AS hour, toDate(hour, 'UTC') AS day, toHour(hour, 'UTC') AS hour_of_day, touchpoint, channel, device, step, sum(minutes.reached_n) AS reached_n, sum(minutes.dropped_n) AS dropped_n, max(minutes.step_index) AS step_index, max(minutes.revision) AS revision
+    SELECT tenant, toTimeZone(toStartOfHour(minutes.minute, 'UTC'), 'UTC') AS hour, toDate(hour, 'UTC') AS day, toHour(hour, 'UTC') AS hour_of_day, touchpoint, channel, device, step, sum(minutes.reached_n) AS reached_n, sum(minutes.dropped_n) AS dropped_n, max(minutes.step_index) AS step_index, toBool(hour + 3600 <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_checkout_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('1h', '24h', '7d') GROUP BY tenant))[tenant]) AS is_final, max(minutes.revision) AS revision
     FROM (SELECT tenant, minute, touchpoint, channel, device, step, reached_n, dropped_n, step_index, revision FROM (SELECT * FROM cx.store_checkout_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)) ARRAY JOIN step_names AS step, step_indexes AS step_index, step_reached AS reached_n, step_dropped AS dropped_n) AS minutes
     GROUP BY tenant, hour, touchpoint, channel, device, step
 );
@@ -2126,6 +2140,7 @@ CREATE OR REPLACE VIEW cx.checkout_funnel_daily ON CLUSTER 'main'
     `drop_off_ratio` Nullable(Float64) COMMENT 'dropped_n / reached_n, 0 to 1; NULL when nobody reached the step.',
     `ci_low` Nullable(Float64) COMMENT 'Lower end of the 95 % Wilson interval of drop_off_ratio.',
     `ci_high` Nullable(Float64) COMMENT 'Upper end of the 95 % Wilson interval of drop_off_ratio.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the day: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is one step of the checkout funnel on one day of one (tenant, touchpoint, channel, device), by the time of the outcome. Days do not overlap and have no rows for all: the counts may be summed over time, ratios may not.'
@@ -2135,9 +2150,9 @@ SELECT
     dropped_n / nullIf(reached_n, 0) AS drop_off_ratio,
     if(reached_n > 0, greatest(0., (dropped_n + 1.9208) / (reached_n + 3.8416) - 1.96 * sqrt(dropped_n * (reached_n - dropped_n) / nullIf(reached_n, 0) + 0.9604) / (reached_n + 3.8416)), NULL) AS ci_low,
     if(reached_n > 0, least(1., (dropped_n + 1.9208) / (reached_n + 3.8416) + 1.96 * sqrt(dropped_n * (reached_n - dropped_n) / nullIf(reached_n, 0) + 0.9604) / (reached_n + 3.8416)), NULL) AS ci_high,
-    revision
+    is_final, revision
 FROM (
-    SELECT tenant, toDate(minutes.minute, 'UTC') AS day, touchpoint, channel, device, step, sum(minutes.reached_n) AS reached_n, sum(minutes.dropped_n) AS dropped_n, max(minutes.step_index) AS step_index, max(minutes.revision) AS revision
+    SELECT tenant, toDate(minutes.minute, 'UTC') AS day, touchpoint, channel, device, step, sum(minutes.reached_n) AS reached_n, sum(minutes.dropped_n) AS dropped_n, max(minutes.step_index) AS step_index, toBool(toDateTime(day + 1, 'UTC') <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_checkout_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('1h', '24h', '7d') GROUP BY tenant))[tenant]) AS is_final, max(minutes.revision) AS revision
     FROM (SELECT tenant, minute, touchpoint, channel, device, step, reached_n, dropped_n, step_index, revision FROM (SELECT * FROM cx.store_checkout_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)) ARRAY JOIN step_names AS step, step_indexes AS step_index, step_reached AS reached_n, step_dropped AS dropped_n) AS minutes
     GROUP BY tenant, day, touchpoint, channel, device, step
 );
@@ -2214,14 +2229,15 @@ CREATE OR REPLACE VIEW cx.checkout_abandonment_1m ON CLUSTER 'main'
     `currency` LowCardinality(String) COMMENT 'ISO 4217 code of value_sum; empty when unknown.',
     `n` Int64 COMMENT 'Abandoned attempts (count).',
     `value_sum` Decimal(18, 4) COMMENT 'Sum of the values of these attempts, in units of currency.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the minute: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is one reason of checkout abandonment in one minute of one (tenant, touchpoint, channel, device, reason, reason_source, currency). Minutes do not overlap and have no rows for all: n may be summed, value_sum within one currency.'
 AS
 SELECT
     tenant, minute, touchpoint, channel, device, reason, reason_source, currency, n, value_sum,
-    revision
-FROM (SELECT tenant, minute, touchpoint, channel, device, reason, reason_source, currency, n, value_sum, revision FROM (SELECT * FROM cx.store_checkout_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)) ARRAY JOIN reason_names AS reason, reason_sources AS reason_source, reason_currencies AS currency, reason_attempts AS n, reason_values AS value_sum);
+    is_final, revision
+FROM (SELECT tenant, minute, touchpoint, channel, device, reason, reason_source, currency, n, value_sum, toBool(minute + 60 <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_checkout_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('5m') GROUP BY tenant))[tenant]) AS is_final, revision FROM (SELECT * FROM cx.store_checkout_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)) ARRAY JOIN reason_names AS reason, reason_sources AS reason_source, reason_currencies AS currency, reason_attempts AS n, reason_values AS value_sum);
 
 CREATE OR REPLACE VIEW cx.checkout_abandonment_hourly ON CLUSTER 'main'
 (
@@ -2237,15 +2253,16 @@ CREATE OR REPLACE VIEW cx.checkout_abandonment_hourly ON CLUSTER 'main'
     `currency` LowCardinality(String) COMMENT 'ISO 4217 code of value_sum; empty when unknown.',
     `n` Int64 COMMENT 'Abandoned attempts (count).',
     `value_sum` Decimal(18, 4) COMMENT 'Sum of the values of these attempts, in units of currency.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the hour: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is one reason of checkout abandonment in one hour of one (tenant, touchpoint, channel, device, reason, reason_source, currency). Hours do not overlap and have no rows for all: n may be summed, value_sum within one currency.'
 AS
 SELECT
     tenant, hour, day, hour_of_day, touchpoint, channel, device, reason, reason_source, currency, n, value_sum,
-    revision
+    is_final, revision
 FROM (
-    SELECT tenant, toTimeZone(toStartOfHour(minutes.minute, 'UTC'), 'UTC') AS hour, toDate(hour, 'UTC') AS day, toHour(hour, 'UTC') AS hour_of_day, touchpoint, channel, device, reason, reason_source, currency, sum(minutes.n) AS n, sum(minutes.value_sum) AS value_sum, max(minutes.revision) AS revision
+    SELECT tenant, toTimeZone(toStartOfHour(minutes.minute, 'UTC'), 'UTC') AS hour, toDate(hour, 'UTC') AS day, toHour(hour, 'UTC') AS hour_of_day, touchpoint, channel, device, reason, reason_source, currency, sum(minutes.n) AS n, sum(minutes.value_sum) AS value_sum, toBool(hour + 3600 <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_checkout_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('1h', '24h', '7d') GROUP BY tenant))[tenant]) AS is_final, max(minutes.revision) AS revision
     FROM (SELECT tenant, minute, touchpoint, channel, device, reason, reason_source, currency, n, value_sum, revision FROM (SELECT * FROM cx.store_checkout_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)) ARRAY JOIN reason_names AS reason, reason_sources AS reason_source, reason_currencies AS currency, reason_attempts AS n, reason_values AS value_sum) AS minutes
     GROUP BY tenant, hour, touchpoint, channel, device, reason, reason_source, currency
 );
@@ -2262,15 +2279,16 @@ CREATE OR REPLACE VIEW cx.checkout_abandonment_daily ON CLUSTER 'main'
     `currency` LowCardinality(String) COMMENT 'ISO 4217 code of value_sum; empty when unknown.',
     `n` Int64 COMMENT 'Abandoned attempts (count).',
     `value_sum` Decimal(18, 4) COMMENT 'Sum of the values of these attempts, in units of currency.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the day: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is one reason of checkout abandonment on one day of one (tenant, touchpoint, channel, device, reason, reason_source, currency). Days do not overlap and have no rows for all: n may be summed, value_sum within one currency.'
 AS
 SELECT
     tenant, day, touchpoint, channel, device, reason, reason_source, currency, n, value_sum,
-    revision
+    is_final, revision
 FROM (
-    SELECT tenant, toDate(minutes.minute, 'UTC') AS day, touchpoint, channel, device, reason, reason_source, currency, sum(minutes.n) AS n, sum(minutes.value_sum) AS value_sum, max(minutes.revision) AS revision
+    SELECT tenant, toDate(minutes.minute, 'UTC') AS day, touchpoint, channel, device, reason, reason_source, currency, sum(minutes.n) AS n, sum(minutes.value_sum) AS value_sum, toBool(toDateTime(day + 1, 'UTC') <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_checkout_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('1h', '24h', '7d') GROUP BY tenant))[tenant]) AS is_final, max(minutes.revision) AS revision
     FROM (SELECT tenant, minute, touchpoint, channel, device, reason, reason_source, currency, n, value_sum, revision FROM (SELECT * FROM cx.store_checkout_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)) ARRAY JOIN reason_names AS reason, reason_sources AS reason_source, reason_currencies AS currency, reason_attempts AS n, reason_values AS value_sum) AS minutes
     GROUP BY tenant, day, touchpoint, channel, device, reason, reason_source, currency
 );
@@ -2360,6 +2378,7 @@ CREATE OR REPLACE VIEW cx.checkout_duration_1m ON CLUSTER 'main'
     `within_15min_n` Int64 COMMENT 'Purchases that took at most 15 minutes (count).',
     `within_3min_ratio` Nullable(Float64) COMMENT 'within_3min_n / n, 0 to 1; NULL without purchases.',
     `within_15min_ratio` Nullable(Float64) COMMENT 'within_15min_n / n, 0 to 1; NULL without purchases.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the minute: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is how long purchases took that were completed in one minute of one (tenant, touchpoint, channel, device). Minutes do not overlap and have no rows for all: the counts may be summed, percentiles and ratios may not.'
@@ -2377,8 +2396,8 @@ SELECT
     within_15min AS within_15min_n,
     within_3min / nullIf(n, 0) AS within_3min_ratio,
     within_15min / nullIf(n, 0) AS within_15min_ratio,
-    revision
-FROM (SELECT tenant, minute, touchpoint, channel, device, within_3min, within_15min, durations, revision FROM (SELECT * FROM cx.store_checkout_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)));
+    is_final, revision
+FROM (SELECT tenant, minute, touchpoint, channel, device, within_3min, within_15min, durations, toBool(minute + 60 <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_checkout_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('5m') GROUP BY tenant))[tenant]) AS is_final, revision FROM (SELECT * FROM cx.store_checkout_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)));
 
 CREATE OR REPLACE VIEW cx.checkout_duration_hourly ON CLUSTER 'main'
 (
@@ -2397,6 +2416,7 @@ CREATE OR REPLACE VIEW cx.checkout_duration_hourly ON CLUSTER 'main'
     `within_15min_n` Int64 COMMENT 'Purchases that took at most 15 minutes (count).',
     `within_3min_ratio` Nullable(Float64) COMMENT 'within_3min_n / n, 0 to 1; NULL without purchases.',
     `within_15min_ratio` Nullable(Float64) COMMENT 'within_15min_n / n, 0 to 1; NULL without purchases.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the hour: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is how long purchases took that were completed in one hour of one (tenant, touchpoint, channel, device). Hours do not overlap and have no rows for all: the counts may be summed, percentiles and ratios may not.'
@@ -2414,9 +2434,9 @@ SELECT
     within_15min AS within_15min_n,
     within_3min / nullIf(n, 0) AS within_3min_ratio,
     within_15min / nullIf(n, 0) AS within_15min_ratio,
-    revision
+    is_final, revision
 FROM (
-    SELECT tenant, toTimeZone(toStartOfHour(minutes.minute, 'UTC'), 'UTC') AS hour, toDate(hour, 'UTC') AS day, toHour(hour, 'UTC') AS hour_of_day, touchpoint, channel, device, sum(minutes.within_3min) AS within_3min, sum(minutes.within_15min) AS within_15min, mapSort(sumMap(minutes.durations)) AS durations, max(minutes.revision) AS revision
+    SELECT tenant, toTimeZone(toStartOfHour(minutes.minute, 'UTC'), 'UTC') AS hour, toDate(hour, 'UTC') AS day, toHour(hour, 'UTC') AS hour_of_day, touchpoint, channel, device, sum(minutes.within_3min) AS within_3min, sum(minutes.within_15min) AS within_15min, mapSort(sumMap(minutes.durations)) AS durations, toBool(hour + 3600 <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_checkout_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('1h', '24h', '7d') GROUP BY tenant))[tenant]) AS is_final, max(minutes.revision) AS revision
     FROM (SELECT tenant, minute, touchpoint, channel, device, within_3min, within_15min, durations, revision FROM (SELECT * FROM cx.store_checkout_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48))) AS minutes
     GROUP BY tenant, hour, touchpoint, channel, device
 );
@@ -2436,6 +2456,7 @@ CREATE OR REPLACE VIEW cx.checkout_duration_daily ON CLUSTER 'main'
     `within_15min_n` Int64 COMMENT 'Purchases that took at most 15 minutes (count).',
     `within_3min_ratio` Nullable(Float64) COMMENT 'within_3min_n / n, 0 to 1; NULL without purchases.',
     `within_15min_ratio` Nullable(Float64) COMMENT 'within_15min_n / n, 0 to 1; NULL without purchases.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the day: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is how long purchases took that were completed on one day of one (tenant, touchpoint, channel, device). Days do not overlap and have no rows for all: the counts may be summed, percentiles and ratios may not.'
@@ -2453,9 +2474,9 @@ SELECT
     within_15min AS within_15min_n,
     within_3min / nullIf(n, 0) AS within_3min_ratio,
     within_15min / nullIf(n, 0) AS within_15min_ratio,
-    revision
+    is_final, revision
 FROM (
-    SELECT tenant, toDate(minutes.minute, 'UTC') AS day, touchpoint, channel, device, sum(minutes.within_3min) AS within_3min, sum(minutes.within_15min) AS within_15min, mapSort(sumMap(minutes.durations)) AS durations, max(minutes.revision) AS revision
+    SELECT tenant, toDate(minutes.minute, 'UTC') AS day, touchpoint, channel, device, sum(minutes.within_3min) AS within_3min, sum(minutes.within_15min) AS within_15min, mapSort(sumMap(minutes.durations)) AS durations, toBool(toDateTime(day + 1, 'UTC') <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_checkout_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('1h', '24h', '7d') GROUP BY tenant))[tenant]) AS is_final, max(minutes.revision) AS revision
     FROM (SELECT tenant, minute, touchpoint, channel, device, within_3min, within_15min, durations, revision FROM (SELECT * FROM cx.store_checkout_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48))) AS minutes
     GROUP BY tenant, day, touchpoint, channel, device
 );
@@ -2547,6 +2568,7 @@ CREATE OR REPLACE VIEW cx.response_times_1m ON CLUSTER 'main'
     `p99_s` Nullable(Float64) COMMENT '99th percentile of the answered waits, in seconds, at most 1 % off; NULL without any.',
     `slo_s` Nullable(Float64) COMMENT 'Service level of the touchpoint in seconds; NULL where the metric has none.',
     `breached_n` Nullable(Int64) COMMENT 'Waits that passed the service level, counted at the deadline, answered later or not (count); NULL where there is none.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the minute: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is one response metric in one minute of one (tenant, touchpoint, channel, device, metric), by the time the wait ended. Minutes do not overlap and have no rows for all: n and breached_n may be summed, percentiles may not.'
@@ -2563,8 +2585,8 @@ SELECT
     if(n > 0, bucket_values[mapKeys(durations)[arrayFirstIndex(count -> count >= intDiv(n * 99 + 99, 100), seen)] + 2] / 1000, NULL) AS p99_s,
     if(metric = 'first_response_customer', 300, NULL) AS slo_s,
     if(metric = 'first_response_customer', breached, NULL) AS breached_n,
-    revision
-FROM (SELECT tenant, minute, touchpoint, channel, device, metric, breached, durations, revision FROM (SELECT * FROM cx.store_response_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)));
+    is_final, revision
+FROM (SELECT tenant, minute, touchpoint, channel, device, metric, breached, durations, toBool(minute + 60 <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_response_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('5m') GROUP BY tenant))[tenant]) AS is_final, revision FROM (SELECT * FROM cx.store_response_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)));
 
 CREATE OR REPLACE VIEW cx.response_times_hourly ON CLUSTER 'main'
 (
@@ -2583,6 +2605,7 @@ CREATE OR REPLACE VIEW cx.response_times_hourly ON CLUSTER 'main'
     `p99_s` Nullable(Float64) COMMENT '99th percentile of the answered waits, in seconds, at most 1 % off; NULL without any.',
     `slo_s` Nullable(Float64) COMMENT 'Service level of the touchpoint in seconds; NULL where the metric has none.',
     `breached_n` Nullable(Int64) COMMENT 'Waits that passed the service level, counted at the deadline, answered later or not (count); NULL where there is none.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the hour: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is one response metric in one hour of one (tenant, touchpoint, channel, device, metric), by the time the wait ended. Hours do not overlap and have no rows for all: n and breached_n may be summed, percentiles may not.'
@@ -2599,9 +2622,9 @@ SELECT
     if(n > 0, bucket_values[mapKeys(durations)[arrayFirstIndex(count -> count >= intDiv(n * 99 + 99, 100), seen)] + 2] / 1000, NULL) AS p99_s,
     if(metric = 'first_response_customer', 300, NULL) AS slo_s,
     if(metric = 'first_response_customer', breached, NULL) AS breached_n,
-    revision
+    is_final, revision
 FROM (
-    SELECT tenant, toTimeZone(toStartOfHour(minutes.minute, 'UTC'), 'UTC') AS hour, toDate(hour, 'UTC') AS day, toHour(hour, 'UTC') AS hour_of_day, touchpoint, channel, device, metric, sum(minutes.breached) AS breached, mapSort(sumMap(minutes.durations)) AS durations, max(minutes.revision) AS revision
+    SELECT tenant, toTimeZone(toStartOfHour(minutes.minute, 'UTC'), 'UTC') AS hour, toDate(hour, 'UTC') AS day, toHour(hour, 'UTC') AS hour_of_day, touchpoint, channel, device, metric, sum(minutes.breached) AS breached, mapSort(sumMap(minutes.durations)) AS durations, toBool(hour + 3600 <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_response_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('1h', '24h', '7d') GROUP BY tenant))[tenant]) AS is_final, max(minutes.revision) AS revision
     FROM (SELECT tenant, minute, touchpoint, channel, device, metric, breached, durations, revision FROM (SELECT * FROM cx.store_response_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48))) AS minutes
     GROUP BY tenant, hour, touchpoint, channel, device, metric
 );
@@ -2621,6 +2644,7 @@ CREATE OR REPLACE VIEW cx.response_times_daily ON CLUSTER 'main'
     `p99_s` Nullable(Float64) COMMENT '99th percentile of the answered waits, in seconds, at most 1 % off; NULL without any.',
     `slo_s` Nullable(Float64) COMMENT 'Service level of the touchpoint in seconds; NULL where the metric has none.',
     `breached_n` Nullable(Int64) COMMENT 'Waits that passed the service level, counted at the deadline, answered later or not (count); NULL where there is none.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the day: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is one response metric on one day of one (tenant, touchpoint, channel, device, metric), by the time the wait ended. Days do not overlap and have no rows for all: n and breached_n may be summed, percentiles may not.'
@@ -2637,9 +2661,9 @@ SELECT
     if(n > 0, bucket_values[mapKeys(durations)[arrayFirstIndex(count -> count >= intDiv(n * 99 + 99, 100), seen)] + 2] / 1000, NULL) AS p99_s,
     if(metric = 'first_response_customer', 300, NULL) AS slo_s,
     if(metric = 'first_response_customer', breached, NULL) AS breached_n,
-    revision
+    is_final, revision
 FROM (
-    SELECT tenant, toDate(minutes.minute, 'UTC') AS day, touchpoint, channel, device, metric, sum(minutes.breached) AS breached, mapSort(sumMap(minutes.durations)) AS durations, max(minutes.revision) AS revision
+    SELECT tenant, toDate(minutes.minute, 'UTC') AS day, touchpoint, channel, device, metric, sum(minutes.breached) AS breached, mapSort(sumMap(minutes.durations)) AS durations, toBool(toDateTime(day + 1, 'UTC') <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_response_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('1h', '24h', '7d') GROUP BY tenant))[tenant]) AS is_final, max(minutes.revision) AS revision
     FROM (SELECT tenant, minute, touchpoint, channel, device, metric, breached, durations, revision FROM (SELECT * FROM cx.store_response_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48))) AS minutes
     GROUP BY tenant, day, touchpoint, channel, device, metric
 );
@@ -2804,6 +2828,7 @@ CREATE OR REPLACE VIEW cx.service_quality_1m ON CLUSTER 'main'
     `reasked_ratio` Nullable(Float64) COMMENT 'reasked_n / conversations_n; counted at different times, so it may exceed 1 in short windows. NULL without conversations.',
     `reopened_n` Int64 COMMENT 'Next cycles that began within 7 days of the end of the last, counted when they began (count).',
     `reopened_ratio` Nullable(Float64) COMMENT 'reopened_n / conversations_n: reopens per conversation that ended; may exceed 1. NULL without conversations.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the minute: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is what became of service conversations in one minute of one (tenant, touchpoint, channel, device). Minutes do not overlap and have no rows for all: counts may be summed, ratios may not.'
@@ -2833,8 +2858,8 @@ SELECT
     reasked_n / nullIf(conversations_n, 0) AS reasked_ratio,
     reopened AS reopened_n,
     reopened_n / nullIf(conversations_n, 0) AS reopened_ratio,
-    revision
-FROM (SELECT tenant, minute, touchpoint, channel, device, conversations, bot, contained, returned, handoffs, human_requests, human_reached, bot_loops, reasked, reopened, revision FROM (SELECT * FROM cx.store_service_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)));
+    is_final, revision
+FROM (SELECT tenant, minute, touchpoint, channel, device, conversations, bot, contained, returned, handoffs, human_requests, human_reached, bot_loops, reasked, reopened, toBool(minute + 60 <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_service_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('5m') GROUP BY tenant))[tenant]) AS is_final, revision FROM (SELECT * FROM cx.store_service_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)));
 
 CREATE OR REPLACE VIEW cx.service_quality_hourly ON CLUSTER 'main'
 (
@@ -2868,6 +2893,7 @@ CREATE OR REPLACE VIEW cx.service_quality_hourly ON CLUSTER 'main'
     `reasked_ratio` Nullable(Float64) COMMENT 'reasked_n / conversations_n; counted at different times, so it may exceed 1 in short windows. NULL without conversations.',
     `reopened_n` Int64 COMMENT 'Next cycles that began within 7 days of the end of the last, counted when they began (count).',
     `reopened_ratio` Nullable(Float64) COMMENT 'reopened_n / conversations_n: reopens per conversation that ended; may exceed 1. NULL without conversations.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the hour: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is what became of service conversations in one hour of one (tenant, touchpoint, channel, device). Hours do not overlap and have no rows for all: counts may be summed, ratios may not.'
@@ -2897,9 +2923,9 @@ SELECT
     reasked_n / nullIf(conversations_n, 0) AS reasked_ratio,
     reopened AS reopened_n,
     reopened_n / nullIf(conversations_n, 0) AS reopened_ratio,
-    revision
+    is_final, revision
 FROM (
-    SELECT tenant, toTimeZone(toStartOfHour(minutes.minute, 'UTC'), 'UTC') AS hour, toDate(hour, 'UTC') AS day, toHour(hour, 'UTC') AS hour_of_day, touchpoint, channel, device, sum(minutes.conversations) AS conversations, sum(minutes.bot) AS bot, sum(minutes.contained) AS contained, sum(minutes.returned) AS returned, sum(minutes.handoffs) AS handoffs, sum(minutes.human_requests) AS human_requests, sum(minutes.human_reached) AS human_reached, sum(minutes.bot_loops) AS bot_loops, sum(minutes.reasked) AS reasked, sum(minutes.reopened) AS reopened, max(minutes.revision) AS revision
+    SELECT tenant, toTimeZone(toStartOfHour(minutes.minute, 'UTC'), 'UTC') AS hour, toDate(hour, 'UTC') AS day, toHour(hour, 'UTC') AS hour_of_day, touchpoint, channel, device, sum(minutes.conversations) AS conversations, sum(minutes.bot) AS bot, sum(minutes.contained) AS contained, sum(minutes.returned) AS returned, sum(minutes.handoffs) AS handoffs, sum(minutes.human_requests) AS human_requests, sum(minutes.human_reached) AS human_reached, sum(minutes.bot_loops) AS bot_loops, sum(minutes.reasked) AS reasked, sum(minutes.reopened) AS reopened, toBool(hour + 3600 <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_service_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('1h', '24h', '7d') GROUP BY tenant))[tenant]) AS is_final, max(minutes.revision) AS revision
     FROM (SELECT tenant, minute, touchpoint, channel, device, conversations, bot, contained, returned, handoffs, human_requests, human_reached, bot_loops, reasked, reopened, revision FROM (SELECT * FROM cx.store_service_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48))) AS minutes
     GROUP BY tenant, hour, touchpoint, channel, device
 );
@@ -2934,6 +2960,7 @@ CREATE OR REPLACE VIEW cx.service_quality_daily ON CLUSTER 'main'
     `reasked_ratio` Nullable(Float64) COMMENT 'reasked_n / conversations_n; counted at different times, so it may exceed 1 in short windows. NULL without conversations.',
     `reopened_n` Int64 COMMENT 'Next cycles that began within 7 days of the end of the last, counted when they began (count).',
     `reopened_ratio` Nullable(Float64) COMMENT 'reopened_n / conversations_n: reopens per conversation that ended; may exceed 1. NULL without conversations.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the day: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is what became of service conversations on one day of one (tenant, touchpoint, channel, device). Days do not overlap and have no rows for all: counts may be summed, ratios may not.'
@@ -2963,9 +2990,9 @@ SELECT
     reasked_n / nullIf(conversations_n, 0) AS reasked_ratio,
     reopened AS reopened_n,
     reopened_n / nullIf(conversations_n, 0) AS reopened_ratio,
-    revision
+    is_final, revision
 FROM (
-    SELECT tenant, toDate(minutes.minute, 'UTC') AS day, touchpoint, channel, device, sum(minutes.conversations) AS conversations, sum(minutes.bot) AS bot, sum(minutes.contained) AS contained, sum(minutes.returned) AS returned, sum(minutes.handoffs) AS handoffs, sum(minutes.human_requests) AS human_requests, sum(minutes.human_reached) AS human_reached, sum(minutes.bot_loops) AS bot_loops, sum(minutes.reasked) AS reasked, sum(minutes.reopened) AS reopened, max(minutes.revision) AS revision
+    SELECT tenant, toDate(minutes.minute, 'UTC') AS day, touchpoint, channel, device, sum(minutes.conversations) AS conversations, sum(minutes.bot) AS bot, sum(minutes.contained) AS contained, sum(minutes.returned) AS returned, sum(minutes.handoffs) AS handoffs, sum(minutes.human_requests) AS human_requests, sum(minutes.human_reached) AS human_reached, sum(minutes.bot_loops) AS bot_loops, sum(minutes.reasked) AS reasked, sum(minutes.reopened) AS reopened, toBool(toDateTime(day + 1, 'UTC') <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_service_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('1h', '24h', '7d') GROUP BY tenant))[tenant]) AS is_final, max(minutes.revision) AS revision
     FROM (SELECT tenant, minute, touchpoint, channel, device, conversations, bot, contained, returned, handoffs, human_requests, human_reached, bot_loops, reasked, reopened, revision FROM (SELECT * FROM cx.store_service_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48))) AS minutes
     GROUP BY tenant, day, touchpoint, channel, device
 );
@@ -3083,6 +3110,7 @@ CREATE OR REPLACE VIEW cx.app_response_1m ON CLUSTER 'main'
     `success_ratio` Nullable(Float64) COMMENT 'successes_n / tasks_n, 0 to 1; NULL without tasks.',
     `success_ci_low` Nullable(Float64) COMMENT 'Lower end of the 95 % Wilson interval of success_ratio; NULL without tasks.',
     `success_ci_high` Nullable(Float64) COMMENT 'Upper end of the 95 % Wilson interval of success_ratio; NULL without tasks.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the minute: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is the responses and tasks of one name in one minute of one (tenant, touchpoint, channel, device, name). Minutes do not overlap and have no rows for all: counts may be summed, ratios and percentiles may not.'
@@ -3105,8 +3133,8 @@ SELECT
     successes / nullIf(tasks, 0) AS success_ratio,
     if(tasks > 0, greatest(0., (successes + 1.9208) / (tasks + 3.8416) - 1.96 * sqrt(successes * (tasks - successes) / nullIf(tasks, 0) + 0.9604) / (tasks + 3.8416)), NULL) AS success_ci_low,
     if(tasks > 0, least(1., (successes + 1.9208) / (tasks + 3.8416) + 1.96 * sqrt(successes * (tasks - successes) / nullIf(tasks, 0) + 0.9604) / (tasks + 3.8416)), NULL) AS success_ci_high,
-    revision
-FROM (SELECT tenant, minute, touchpoint, channel, device, name, errors, tasks, successes, durations, revision FROM (SELECT * FROM cx.store_app_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)));
+    is_final, revision
+FROM (SELECT tenant, minute, touchpoint, channel, device, name, errors, tasks, successes, durations, toBool(minute + 60 <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_app_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('5m') GROUP BY tenant))[tenant]) AS is_final, revision FROM (SELECT * FROM cx.store_app_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)));
 
 CREATE OR REPLACE VIEW cx.app_response_hourly ON CLUSTER 'main'
 (
@@ -3131,6 +3159,7 @@ CREATE OR REPLACE VIEW cx.app_response_hourly ON CLUSTER 'main'
     `success_ratio` Nullable(Float64) COMMENT 'successes_n / tasks_n, 0 to 1; NULL without tasks.',
     `success_ci_low` Nullable(Float64) COMMENT 'Lower end of the 95 % Wilson interval of success_ratio; NULL without tasks.',
     `success_ci_high` Nullable(Float64) COMMENT 'Upper end of the 95 % Wilson interval of success_ratio; NULL without tasks.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the hour: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is the responses and tasks of one name in one hour of one (tenant, touchpoint, channel, device, name). Hours do not overlap and have no rows for all: counts may be summed, ratios and percentiles may not.'
@@ -3153,9 +3182,9 @@ SELECT
     successes / nullIf(tasks, 0) AS success_ratio,
     if(tasks > 0, greatest(0., (successes + 1.9208) / (tasks + 3.8416) - 1.96 * sqrt(successes * (tasks - successes) / nullIf(tasks, 0) + 0.9604) / (tasks + 3.8416)), NULL) AS success_ci_low,
     if(tasks > 0, least(1., (successes + 1.9208) / (tasks + 3.8416) + 1.96 * sqrt(successes * (tasks - successes) / nullIf(tasks, 0) + 0.9604) / (tasks + 3.8416)), NULL) AS success_ci_high,
-    revision
+    is_final, revision
 FROM (
-    SELECT tenant, toTimeZone(toStartOfHour(minutes.minute, 'UTC'), 'UTC') AS hour, toDate(hour, 'UTC') AS day, toHour(hour, 'UTC') AS hour_of_day, touchpoint, channel, device, name, sum(minutes.errors) AS errors, sum(minutes.tasks) AS tasks, sum(minutes.successes) AS successes, mapSort(sumMap(minutes.durations)) AS durations, max(minutes.revision) AS revision
+    SELECT tenant, toTimeZone(toStartOfHour(minutes.minute, 'UTC'), 'UTC') AS hour, toDate(hour, 'UTC') AS day, toHour(hour, 'UTC') AS hour_of_day, touchpoint, channel, device, name, sum(minutes.errors) AS errors, sum(minutes.tasks) AS tasks, sum(minutes.successes) AS successes, mapSort(sumMap(minutes.durations)) AS durations, toBool(hour + 3600 <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_app_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('1h', '24h', '7d') GROUP BY tenant))[tenant]) AS is_final, max(minutes.revision) AS revision
     FROM (SELECT tenant, minute, touchpoint, channel, device, name, errors, tasks, successes, durations, revision FROM (SELECT * FROM cx.store_app_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48))) AS minutes
     GROUP BY tenant, hour, touchpoint, channel, device, name
 );
@@ -3181,6 +3210,7 @@ CREATE OR REPLACE VIEW cx.app_response_daily ON CLUSTER 'main'
     `success_ratio` Nullable(Float64) COMMENT 'successes_n / tasks_n, 0 to 1; NULL without tasks.',
     `success_ci_low` Nullable(Float64) COMMENT 'Lower end of the 95 % Wilson interval of success_ratio; NULL without tasks.',
     `success_ci_high` Nullable(Float64) COMMENT 'Upper end of the 95 % Wilson interval of success_ratio; NULL without tasks.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the day: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is the responses and tasks of one name on one day of one (tenant, touchpoint, channel, device, name). Days do not overlap and have no rows for all: counts may be summed, ratios and percentiles may not.'
@@ -3203,9 +3233,9 @@ SELECT
     successes / nullIf(tasks, 0) AS success_ratio,
     if(tasks > 0, greatest(0., (successes + 1.9208) / (tasks + 3.8416) - 1.96 * sqrt(successes * (tasks - successes) / nullIf(tasks, 0) + 0.9604) / (tasks + 3.8416)), NULL) AS success_ci_low,
     if(tasks > 0, least(1., (successes + 1.9208) / (tasks + 3.8416) + 1.96 * sqrt(successes * (tasks - successes) / nullIf(tasks, 0) + 0.9604) / (tasks + 3.8416)), NULL) AS success_ci_high,
-    revision
+    is_final, revision
 FROM (
-    SELECT tenant, toDate(minutes.minute, 'UTC') AS day, touchpoint, channel, device, name, sum(minutes.errors) AS errors, sum(minutes.tasks) AS tasks, sum(minutes.successes) AS successes, mapSort(sumMap(minutes.durations)) AS durations, max(minutes.revision) AS revision
+    SELECT tenant, toDate(minutes.minute, 'UTC') AS day, touchpoint, channel, device, name, sum(minutes.errors) AS errors, sum(minutes.tasks) AS tasks, sum(minutes.successes) AS successes, mapSort(sumMap(minutes.durations)) AS durations, toBool(toDateTime(day + 1, 'UTC') <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_app_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('1h', '24h', '7d') GROUP BY tenant))[tenant]) AS is_final, max(minutes.revision) AS revision
     FROM (SELECT tenant, minute, touchpoint, channel, device, name, errors, tasks, successes, durations, revision FROM (SELECT * FROM cx.store_app_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48))) AS minutes
     GROUP BY tenant, day, touchpoint, channel, device, name
 );

@@ -1301,16 +1301,17 @@ CREATE OR REPLACE VIEW cx.nps_1m
     `value` Nullable(Float64) COMMENT 'Net promoter score, -100 to 100: 100 * (promoters_n - detractors_n) / n; NULL without answers.',
     `ci_low` Nullable(Float64) COMMENT 'Lower end of the 95 % interval of value (adjusted Wald); NULL without answers.',
     `ci_high` Nullable(Float64) COMMENT 'Upper end of the 95 % interval of value (adjusted Wald); NULL without answers.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the minute: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is the NPS answers in one minute of one (tenant, touchpoint, channel, device). Minutes do not overlap and have no rows for all: the counts may be summed, value and interval may not.'
 AS
 SELECT
-    tenant, minute, touchpoint, channel, device, n, promoters_n, passives_n, detractors_n, value, ci_low, ci_high, revision
+    tenant, minute, touchpoint, channel, device, n, promoters_n, passives_n, detractors_n, value, ci_low, ci_high, is_final, revision
 FROM
 (
     SELECT
-        tenant, minute, touchpoint, channel, device, revision,
+        tenant, minute, touchpoint, channel, device, is_final, revision,
         answers AS n,
         top AS promoters_n,
         middle AS passives_n,
@@ -1321,7 +1322,7 @@ FROM
         1.96 * sqrt((p + d - (p - d) * (p - d)) / (answers + 3)) AS half,
         if(answers > 0, greatest(-100., 100 * (p - d - half)), NULL) AS ci_low,
         if(answers > 0, least(100., 100 * (p - d + half)), NULL) AS ci_high
-    FROM (SELECT tenant, minute, touchpoint, channel, device, detail, answers, top, middle, bottom, revision FROM (SELECT * FROM cx.store_score_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)) WHERE metric = 'nps')
+    FROM (SELECT tenant, minute, touchpoint, channel, device, detail, answers, top, middle, bottom, toBool(minute + 60 <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_score_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('5m') AND metric = 'nps' GROUP BY tenant))[tenant]) AS is_final, revision FROM (SELECT * FROM cx.store_score_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)) WHERE metric = 'nps')
 );
 
 CREATE OR REPLACE VIEW cx.nps_hourly
@@ -1340,16 +1341,17 @@ CREATE OR REPLACE VIEW cx.nps_hourly
     `value` Nullable(Float64) COMMENT 'Net promoter score, -100 to 100: 100 * (promoters_n - detractors_n) / n; NULL without answers.',
     `ci_low` Nullable(Float64) COMMENT 'Lower end of the 95 % interval of value (adjusted Wald); NULL without answers.',
     `ci_high` Nullable(Float64) COMMENT 'Upper end of the 95 % interval of value (adjusted Wald); NULL without answers.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the hour: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is the NPS answers in one hour of one (tenant, touchpoint, channel, device). Hours do not overlap and have no rows for all: the counts may be summed, value and interval may not.'
 AS
 SELECT
-    tenant, hour, day, hour_of_day, touchpoint, channel, device, n, promoters_n, passives_n, detractors_n, value, ci_low, ci_high, revision
+    tenant, hour, day, hour_of_day, touchpoint, channel, device, n, promoters_n, passives_n, detractors_n, value, ci_low, ci_high, is_final, revision
 FROM
 (
     SELECT
-        tenant, hour, day, hour_of_day, touchpoint, channel, device, revision,
+        tenant, hour, day, hour_of_day, touchpoint, channel, device, is_final, revision,
         answers AS n,
         top AS promoters_n,
         middle AS passives_n,
@@ -1361,7 +1363,7 @@ FROM
         if(answers > 0, greatest(-100., 100 * (p - d - half)), NULL) AS ci_low,
         if(answers > 0, least(100., 100 * (p - d + half)), NULL) AS ci_high
     FROM (
-    SELECT tenant, toTimeZone(toStartOfHour(minutes.minute, 'UTC'), 'UTC') AS hour, toDate(hour, 'UTC') AS day, toHour(hour, 'UTC') AS hour_of_day, touchpoint, channel, device, detail, sum(minutes.answers) AS answers, sum(minutes.top) AS top, sum(minutes.middle) AS middle, sum(minutes.bottom) AS bottom, max(minutes.revision) AS revision
+    SELECT tenant, toTimeZone(toStartOfHour(minutes.minute, 'UTC'), 'UTC') AS hour, toDate(hour, 'UTC') AS day, toHour(hour, 'UTC') AS hour_of_day, touchpoint, channel, device, detail, sum(minutes.answers) AS answers, sum(minutes.top) AS top, sum(minutes.middle) AS middle, sum(minutes.bottom) AS bottom, toBool(hour + 3600 <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_score_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('1h', '24h', '7d') AND metric = 'nps' GROUP BY tenant))[tenant]) AS is_final, max(minutes.revision) AS revision
     FROM (SELECT tenant, minute, touchpoint, channel, device, detail, answers, top, middle, bottom, revision FROM (SELECT * FROM cx.store_score_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)) WHERE metric = 'nps') AS minutes
     GROUP BY tenant, hour, touchpoint, channel, device, detail
 )
@@ -1381,16 +1383,17 @@ CREATE OR REPLACE VIEW cx.nps_daily
     `value` Nullable(Float64) COMMENT 'Net promoter score, -100 to 100: 100 * (promoters_n - detractors_n) / n; NULL without answers.',
     `ci_low` Nullable(Float64) COMMENT 'Lower end of the 95 % interval of value (adjusted Wald); NULL without answers.',
     `ci_high` Nullable(Float64) COMMENT 'Upper end of the 95 % interval of value (adjusted Wald); NULL without answers.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the day: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is the NPS answers on one day of one (tenant, touchpoint, channel, device). Days do not overlap and have no rows for all: the counts may be summed, value and interval may not.'
 AS
 SELECT
-    tenant, day, touchpoint, channel, device, n, promoters_n, passives_n, detractors_n, value, ci_low, ci_high, revision
+    tenant, day, touchpoint, channel, device, n, promoters_n, passives_n, detractors_n, value, ci_low, ci_high, is_final, revision
 FROM
 (
     SELECT
-        tenant, day, touchpoint, channel, device, revision,
+        tenant, day, touchpoint, channel, device, is_final, revision,
         answers AS n,
         top AS promoters_n,
         middle AS passives_n,
@@ -1402,7 +1405,7 @@ FROM
         if(answers > 0, greatest(-100., 100 * (p - d - half)), NULL) AS ci_low,
         if(answers > 0, least(100., 100 * (p - d + half)), NULL) AS ci_high
     FROM (
-    SELECT tenant, toDate(minutes.minute, 'UTC') AS day, touchpoint, channel, device, detail, sum(minutes.answers) AS answers, sum(minutes.top) AS top, sum(minutes.middle) AS middle, sum(minutes.bottom) AS bottom, max(minutes.revision) AS revision
+    SELECT tenant, toDate(minutes.minute, 'UTC') AS day, touchpoint, channel, device, detail, sum(minutes.answers) AS answers, sum(minutes.top) AS top, sum(minutes.middle) AS middle, sum(minutes.bottom) AS bottom, toBool(toDateTime(day + 1, 'UTC') <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_score_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('1h', '24h', '7d') AND metric = 'nps' GROUP BY tenant))[tenant]) AS is_final, max(minutes.revision) AS revision
     FROM (SELECT tenant, minute, touchpoint, channel, device, detail, answers, top, middle, bottom, revision FROM (SELECT * FROM cx.store_score_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)) WHERE metric = 'nps') AS minutes
     GROUP BY tenant, day, touchpoint, channel, device, detail
 )
@@ -1485,6 +1488,7 @@ CREATE OR REPLACE VIEW cx.csat_1m
     `value` Nullable(Float64) COMMENT 'satisfied_n / n, 0 to 1; NULL without answers.',
     `ci_low` Nullable(Float64) COMMENT 'Lower end of the 95 % Wilson interval of value; NULL without answers.',
     `ci_high` Nullable(Float64) COMMENT 'Upper end of the 95 % Wilson interval of value; NULL without answers.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the minute: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is the answers in one minute of one (tenant, touchpoint, channel, device, scale). Minutes do not overlap and have no rows for all: the counts may be summed, value and interval may not.'
@@ -1497,8 +1501,8 @@ SELECT
     top / nullIf(answers, 0) AS value,
     if(answers > 0, greatest(0., (top + 1.9208) / (answers + 3.8416) - 1.96 * sqrt(top * (answers - top) / nullIf(answers, 0) + 0.9604) / (answers + 3.8416)), NULL) AS ci_low,
     if(answers > 0, least(1., (top + 1.9208) / (answers + 3.8416) + 1.96 * sqrt(top * (answers - top) / nullIf(answers, 0) + 0.9604) / (answers + 3.8416)), NULL) AS ci_high,
-    revision
-FROM (SELECT tenant, minute, touchpoint, channel, device, detail, answers, top, middle, bottom, revision FROM (SELECT * FROM cx.store_score_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)) WHERE metric = 'csat');
+    is_final, revision
+FROM (SELECT tenant, minute, touchpoint, channel, device, detail, answers, top, middle, bottom, toBool(minute + 60 <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_score_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('5m') AND metric = 'csat' GROUP BY tenant))[tenant]) AS is_final, revision FROM (SELECT * FROM cx.store_score_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)) WHERE metric = 'csat');
 
 CREATE OR REPLACE VIEW cx.csat_hourly
 (
@@ -1515,6 +1519,7 @@ CREATE OR REPLACE VIEW cx.csat_hourly
     `value` Nullable(Float64) COMMENT 'satisfied_n / n, 0 to 1; NULL without answers.',
     `ci_low` Nullable(Float64) COMMENT 'Lower end of the 95 % Wilson interval of value; NULL without answers.',
     `ci_high` Nullable(Float64) COMMENT 'Upper end of the 95 % Wilson interval of value; NULL without answers.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the hour: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is the answers in one hour of one (tenant, touchpoint, channel, device, scale). Hours do not overlap and have no rows for all: the counts may be summed, value and interval may not.'
@@ -1527,9 +1532,9 @@ SELECT
     top / nullIf(answers, 0) AS value,
     if(answers > 0, greatest(0., (top + 1.9208) / (answers + 3.8416) - 1.96 * sqrt(top * (answers - top) / nullIf(answers, 0) + 0.9604) / (answers + 3.8416)), NULL) AS ci_low,
     if(answers > 0, least(1., (top + 1.9208) / (answers + 3.8416) + 1.96 * sqrt(top * (answers - top) / nullIf(answers, 0) + 0.9604) / (answers + 3.8416)), NULL) AS ci_high,
-    revision
+    is_final, revision
 FROM (
-    SELECT tenant, toTimeZone(toStartOfHour(minutes.minute, 'UTC'), 'UTC') AS hour, toDate(hour, 'UTC') AS day, toHour(hour, 'UTC') AS hour_of_day, touchpoint, channel, device, detail, sum(minutes.answers) AS answers, sum(minutes.top) AS top, sum(minutes.middle) AS middle, sum(minutes.bottom) AS bottom, max(minutes.revision) AS revision
+    SELECT tenant, toTimeZone(toStartOfHour(minutes.minute, 'UTC'), 'UTC') AS hour, toDate(hour, 'UTC') AS day, toHour(hour, 'UTC') AS hour_of_day, touchpoint, channel, device, detail, sum(minutes.answers) AS answers, sum(minutes.top) AS top, sum(minutes.middle) AS middle, sum(minutes.bottom) AS bottom, toBool(hour + 3600 <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_score_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('1h', '24h', '7d') AND metric = 'csat' GROUP BY tenant))[tenant]) AS is_final, max(minutes.revision) AS revision
     FROM (SELECT tenant, minute, touchpoint, channel, device, detail, answers, top, middle, bottom, revision FROM (SELECT * FROM cx.store_score_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)) WHERE metric = 'csat') AS minutes
     GROUP BY tenant, hour, touchpoint, channel, device, detail
 );
@@ -1547,6 +1552,7 @@ CREATE OR REPLACE VIEW cx.csat_daily
     `value` Nullable(Float64) COMMENT 'satisfied_n / n, 0 to 1; NULL without answers.',
     `ci_low` Nullable(Float64) COMMENT 'Lower end of the 95 % Wilson interval of value; NULL without answers.',
     `ci_high` Nullable(Float64) COMMENT 'Upper end of the 95 % Wilson interval of value; NULL without answers.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the day: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is the answers on one day of one (tenant, touchpoint, channel, device, scale). Days do not overlap and have no rows for all: the counts may be summed, value and interval may not.'
@@ -1559,9 +1565,9 @@ SELECT
     top / nullIf(answers, 0) AS value,
     if(answers > 0, greatest(0., (top + 1.9208) / (answers + 3.8416) - 1.96 * sqrt(top * (answers - top) / nullIf(answers, 0) + 0.9604) / (answers + 3.8416)), NULL) AS ci_low,
     if(answers > 0, least(1., (top + 1.9208) / (answers + 3.8416) + 1.96 * sqrt(top * (answers - top) / nullIf(answers, 0) + 0.9604) / (answers + 3.8416)), NULL) AS ci_high,
-    revision
+    is_final, revision
 FROM (
-    SELECT tenant, toDate(minutes.minute, 'UTC') AS day, touchpoint, channel, device, detail, sum(minutes.answers) AS answers, sum(minutes.top) AS top, sum(minutes.middle) AS middle, sum(minutes.bottom) AS bottom, max(minutes.revision) AS revision
+    SELECT tenant, toDate(minutes.minute, 'UTC') AS day, touchpoint, channel, device, detail, sum(minutes.answers) AS answers, sum(minutes.top) AS top, sum(minutes.middle) AS middle, sum(minutes.bottom) AS bottom, toBool(toDateTime(day + 1, 'UTC') <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_score_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('1h', '24h', '7d') AND metric = 'csat' GROUP BY tenant))[tenant]) AS is_final, max(minutes.revision) AS revision
     FROM (SELECT tenant, minute, touchpoint, channel, device, detail, answers, top, middle, bottom, revision FROM (SELECT * FROM cx.store_score_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)) WHERE metric = 'csat') AS minutes
     GROUP BY tenant, day, touchpoint, channel, device, detail
 );
@@ -1643,6 +1649,7 @@ CREATE OR REPLACE VIEW cx.ces_1m
     `value` Nullable(Float64) COMMENT 'satisfied_n / n, 0 to 1; NULL without answers.',
     `ci_low` Nullable(Float64) COMMENT 'Lower end of the 95 % Wilson interval of value; NULL without answers.',
     `ci_high` Nullable(Float64) COMMENT 'Upper end of the 95 % Wilson interval of value; NULL without answers.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the minute: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is the answers in one minute of one (tenant, touchpoint, channel, device, scale). Minutes do not overlap and have no rows for all: the counts may be summed, value and interval may not.'
@@ -1655,8 +1662,8 @@ SELECT
     top / nullIf(answers, 0) AS value,
     if(answers > 0, greatest(0., (top + 1.9208) / (answers + 3.8416) - 1.96 * sqrt(top * (answers - top) / nullIf(answers, 0) + 0.9604) / (answers + 3.8416)), NULL) AS ci_low,
     if(answers > 0, least(1., (top + 1.9208) / (answers + 3.8416) + 1.96 * sqrt(top * (answers - top) / nullIf(answers, 0) + 0.9604) / (answers + 3.8416)), NULL) AS ci_high,
-    revision
-FROM (SELECT tenant, minute, touchpoint, channel, device, detail, answers, top, middle, bottom, revision FROM (SELECT * FROM cx.store_score_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)) WHERE metric = 'ces');
+    is_final, revision
+FROM (SELECT tenant, minute, touchpoint, channel, device, detail, answers, top, middle, bottom, toBool(minute + 60 <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_score_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('5m') AND metric = 'ces' GROUP BY tenant))[tenant]) AS is_final, revision FROM (SELECT * FROM cx.store_score_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)) WHERE metric = 'ces');
 
 CREATE OR REPLACE VIEW cx.ces_hourly
 (
@@ -1673,6 +1680,7 @@ CREATE OR REPLACE VIEW cx.ces_hourly
     `value` Nullable(Float64) COMMENT 'satisfied_n / n, 0 to 1; NULL without answers.',
     `ci_low` Nullable(Float64) COMMENT 'Lower end of the 95 % Wilson interval of value; NULL without answers.',
     `ci_high` Nullable(Float64) COMMENT 'Upper end of the 95 % Wilson interval of value; NULL without answers.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the hour: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is the answers in one hour of one (tenant, touchpoint, channel, device, scale). Hours do not overlap and have no rows for all: the counts may be summed, value and interval may not.'
@@ -1685,9 +1693,9 @@ SELECT
     top / nullIf(answers, 0) AS value,
     if(answers > 0, greatest(0., (top + 1.9208) / (answers + 3.8416) - 1.96 * sqrt(top * (answers - top) / nullIf(answers, 0) + 0.9604) / (answers + 3.8416)), NULL) AS ci_low,
     if(answers > 0, least(1., (top + 1.9208) / (answers + 3.8416) + 1.96 * sqrt(top * (answers - top) / nullIf(answers, 0) + 0.9604) / (answers + 3.8416)), NULL) AS ci_high,
-    revision
+    is_final, revision
 FROM (
-    SELECT tenant, toTimeZone(toStartOfHour(minutes.minute, 'UTC'), 'UTC') AS hour, toDate(hour, 'UTC') AS day, toHour(hour, 'UTC') AS hour_of_day, touchpoint, channel, device, detail, sum(minutes.answers) AS answers, sum(minutes.top) AS top, sum(minutes.middle) AS middle, sum(minutes.bottom) AS bottom, max(minutes.revision) AS revision
+    SELECT tenant, toTimeZone(toStartOfHour(minutes.minute, 'UTC'), 'UTC') AS hour, toDate(hour, 'UTC') AS day, toHour(hour, 'UTC') AS hour_of_day, touchpoint, channel, device, detail, sum(minutes.answers) AS answers, sum(minutes.top) AS top, sum(minutes.middle) AS middle, sum(minutes.bottom) AS bottom, toBool(hour + 3600 <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_score_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('1h', '24h', '7d') AND metric = 'ces' GROUP BY tenant))[tenant]) AS is_final, max(minutes.revision) AS revision
     FROM (SELECT tenant, minute, touchpoint, channel, device, detail, answers, top, middle, bottom, revision FROM (SELECT * FROM cx.store_score_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)) WHERE metric = 'ces') AS minutes
     GROUP BY tenant, hour, touchpoint, channel, device, detail
 );
@@ -1705,6 +1713,7 @@ CREATE OR REPLACE VIEW cx.ces_daily
     `value` Nullable(Float64) COMMENT 'satisfied_n / n, 0 to 1; NULL without answers.',
     `ci_low` Nullable(Float64) COMMENT 'Lower end of the 95 % Wilson interval of value; NULL without answers.',
     `ci_high` Nullable(Float64) COMMENT 'Upper end of the 95 % Wilson interval of value; NULL without answers.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the day: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is the answers on one day of one (tenant, touchpoint, channel, device, scale). Days do not overlap and have no rows for all: the counts may be summed, value and interval may not.'
@@ -1717,9 +1726,9 @@ SELECT
     top / nullIf(answers, 0) AS value,
     if(answers > 0, greatest(0., (top + 1.9208) / (answers + 3.8416) - 1.96 * sqrt(top * (answers - top) / nullIf(answers, 0) + 0.9604) / (answers + 3.8416)), NULL) AS ci_low,
     if(answers > 0, least(1., (top + 1.9208) / (answers + 3.8416) + 1.96 * sqrt(top * (answers - top) / nullIf(answers, 0) + 0.9604) / (answers + 3.8416)), NULL) AS ci_high,
-    revision
+    is_final, revision
 FROM (
-    SELECT tenant, toDate(minutes.minute, 'UTC') AS day, touchpoint, channel, device, detail, sum(minutes.answers) AS answers, sum(minutes.top) AS top, sum(minutes.middle) AS middle, sum(minutes.bottom) AS bottom, max(minutes.revision) AS revision
+    SELECT tenant, toDate(minutes.minute, 'UTC') AS day, touchpoint, channel, device, detail, sum(minutes.answers) AS answers, sum(minutes.top) AS top, sum(minutes.middle) AS middle, sum(minutes.bottom) AS bottom, toBool(toDateTime(day + 1, 'UTC') <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_score_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('1h', '24h', '7d') AND metric = 'ces' GROUP BY tenant))[tenant]) AS is_final, max(minutes.revision) AS revision
     FROM (SELECT tenant, minute, touchpoint, channel, device, detail, answers, top, middle, bottom, revision FROM (SELECT * FROM cx.store_score_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)) WHERE metric = 'ces') AS minutes
     GROUP BY tenant, day, touchpoint, channel, device, detail
 );
@@ -1796,6 +1805,7 @@ CREATE OR REPLACE VIEW cx.response_rates_1m
     `ratio` Nullable(Float64) COMMENT 'answered_n / shown_n, 0 to 1; NULL when nothing was shown.',
     `ci_low` Nullable(Float64) COMMENT 'Lower end of the 95 % Wilson interval of ratio; NULL when nothing was shown.',
     `ci_high` Nullable(Float64) COMMENT 'Upper end of the 95 % Wilson interval of ratio; NULL when nothing was shown.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the minute: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is the submissions shown in one minute of one (tenant, touchpoint, channel, device). Minutes do not overlap and have no rows for all: the counts may be summed, ratio and interval may not.'
@@ -1807,8 +1817,8 @@ SELECT
     top / nullIf(answers, 0) AS ratio,
     if(answers > 0, greatest(0., (top + 1.9208) / (answers + 3.8416) - 1.96 * sqrt(top * (answers - top) / nullIf(answers, 0) + 0.9604) / (answers + 3.8416)), NULL) AS ci_low,
     if(answers > 0, least(1., (top + 1.9208) / (answers + 3.8416) + 1.96 * sqrt(top * (answers - top) / nullIf(answers, 0) + 0.9604) / (answers + 3.8416)), NULL) AS ci_high,
-    revision
-FROM (SELECT tenant, minute, touchpoint, channel, device, detail, answers, top, middle, bottom, revision FROM (SELECT * FROM cx.store_score_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)) WHERE metric = 'response_rate');
+    is_final, revision
+FROM (SELECT tenant, minute, touchpoint, channel, device, detail, answers, top, middle, bottom, toBool(minute + 60 <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_score_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('5m') AND metric = 'response_rate' GROUP BY tenant))[tenant]) AS is_final, revision FROM (SELECT * FROM cx.store_score_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)) WHERE metric = 'response_rate');
 
 CREATE OR REPLACE VIEW cx.response_rates_hourly
 (
@@ -1824,6 +1834,7 @@ CREATE OR REPLACE VIEW cx.response_rates_hourly
     `ratio` Nullable(Float64) COMMENT 'answered_n / shown_n, 0 to 1; NULL when nothing was shown.',
     `ci_low` Nullable(Float64) COMMENT 'Lower end of the 95 % Wilson interval of ratio; NULL when nothing was shown.',
     `ci_high` Nullable(Float64) COMMENT 'Upper end of the 95 % Wilson interval of ratio; NULL when nothing was shown.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the hour: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is the submissions shown in one hour of one (tenant, touchpoint, channel, device). Hours do not overlap and have no rows for all: the counts may be summed, ratio and interval may not.'
@@ -1835,9 +1846,9 @@ SELECT
     top / nullIf(answers, 0) AS ratio,
     if(answers > 0, greatest(0., (top + 1.9208) / (answers + 3.8416) - 1.96 * sqrt(top * (answers - top) / nullIf(answers, 0) + 0.9604) / (answers + 3.8416)), NULL) AS ci_low,
     if(answers > 0, least(1., (top + 1.9208) / (answers + 3.8416) + 1.96 * sqrt(top * (answers - top) / nullIf(answers, 0) + 0.9604) / (answers + 3.8416)), NULL) AS ci_high,
-    revision
+    is_final, revision
 FROM (
-    SELECT tenant, toTimeZone(toStartOfHour(minutes.minute, 'UTC'), 'UTC') AS hour, toDate(hour, 'UTC') AS day, toHour(hour, 'UTC') AS hour_of_day, touchpoint, channel, device, detail, sum(minutes.answers) AS answers, sum(minutes.top) AS top, sum(minutes.middle) AS middle, sum(minutes.bottom) AS bottom, max(minutes.revision) AS revision
+    SELECT tenant, toTimeZone(toStartOfHour(minutes.minute, 'UTC'), 'UTC') AS hour, toDate(hour, 'UTC') AS day, toHour(hour, 'UTC') AS hour_of_day, touchpoint, channel, device, detail, sum(minutes.answers) AS answers, sum(minutes.top) AS top, sum(minutes.middle) AS middle, sum(minutes.bottom) AS bottom, toBool(hour + 3600 <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_score_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('1h', '24h', '7d') AND metric = 'response_rate' GROUP BY tenant))[tenant]) AS is_final, max(minutes.revision) AS revision
     FROM (SELECT tenant, minute, touchpoint, channel, device, detail, answers, top, middle, bottom, revision FROM (SELECT * FROM cx.store_score_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)) WHERE metric = 'response_rate') AS minutes
     GROUP BY tenant, hour, touchpoint, channel, device, detail
 );
@@ -1854,6 +1865,7 @@ CREATE OR REPLACE VIEW cx.response_rates_daily
     `ratio` Nullable(Float64) COMMENT 'answered_n / shown_n, 0 to 1; NULL when nothing was shown.',
     `ci_low` Nullable(Float64) COMMENT 'Lower end of the 95 % Wilson interval of ratio; NULL when nothing was shown.',
     `ci_high` Nullable(Float64) COMMENT 'Upper end of the 95 % Wilson interval of ratio; NULL when nothing was shown.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the day: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is the submissions shown on one day of one (tenant, touchpoint, channel, device). Days do not overlap and have no rows for all: the counts may be summed, ratio and interval may not.'
@@ -1865,9 +1877,9 @@ SELECT
     top / nullIf(answers, 0) AS ratio,
     if(answers > 0, greatest(0., (top + 1.9208) / (answers + 3.8416) - 1.96 * sqrt(top * (answers - top) / nullIf(answers, 0) + 0.9604) / (answers + 3.8416)), NULL) AS ci_low,
     if(answers > 0, least(1., (top + 1.9208) / (answers + 3.8416) + 1.96 * sqrt(top * (answers - top) / nullIf(answers, 0) + 0.9604) / (answers + 3.8416)), NULL) AS ci_high,
-    revision
+    is_final, revision
 FROM (
-    SELECT tenant, toDate(minutes.minute, 'UTC') AS day, touchpoint, channel, device, detail, sum(minutes.answers) AS answers, sum(minutes.top) AS top, sum(minutes.middle) AS middle, sum(minutes.bottom) AS bottom, max(minutes.revision) AS revision
+    SELECT tenant, toDate(minutes.minute, 'UTC') AS day, touchpoint, channel, device, detail, sum(minutes.answers) AS answers, sum(minutes.top) AS top, sum(minutes.middle) AS middle, sum(minutes.bottom) AS bottom, toBool(toDateTime(day + 1, 'UTC') <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_score_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('1h', '24h', '7d') AND metric = 'response_rate' GROUP BY tenant))[tenant]) AS is_final, max(minutes.revision) AS revision
     FROM (SELECT tenant, minute, touchpoint, channel, device, detail, answers, top, middle, bottom, revision FROM (SELECT * FROM cx.store_score_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)) WHERE metric = 'response_rate') AS minutes
     GROUP BY tenant, day, touchpoint, channel, device, detail
 );
@@ -1960,6 +1972,7 @@ CREATE OR REPLACE VIEW cx.checkout_funnel_1m
     `drop_off_ratio` Nullable(Float64) COMMENT 'dropped_n / reached_n, 0 to 1; NULL when nobody reached the step.',
     `ci_low` Nullable(Float64) COMMENT 'Lower end of the 95 % Wilson interval of drop_off_ratio.',
     `ci_high` Nullable(Float64) COMMENT 'Upper end of the 95 % Wilson interval of drop_off_ratio.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the minute: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is one step of the checkout funnel in one minute of one (tenant, touchpoint, channel, device), by the time of the outcome. Minutes do not overlap and have no rows for all: the counts may be summed over time, ratios may not.'
@@ -1969,8 +1982,8 @@ SELECT
     dropped_n / nullIf(reached_n, 0) AS drop_off_ratio,
     if(reached_n > 0, greatest(0., (dropped_n + 1.9208) / (reached_n + 3.8416) - 1.96 * sqrt(dropped_n * (reached_n - dropped_n) / nullIf(reached_n, 0) + 0.9604) / (reached_n + 3.8416)), NULL) AS ci_low,
     if(reached_n > 0, least(1., (dropped_n + 1.9208) / (reached_n + 3.8416) + 1.96 * sqrt(dropped_n * (reached_n - dropped_n) / nullIf(reached_n, 0) + 0.9604) / (reached_n + 3.8416)), NULL) AS ci_high,
-    revision
-FROM (SELECT tenant, minute, touchpoint, channel, device, step, reached_n, dropped_n, step_index, revision FROM (SELECT * FROM cx.store_checkout_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)) ARRAY JOIN step_names AS step, step_indexes AS step_index, step_reached AS reached_n, step_dropped AS dropped_n);
+    is_final, revision
+FROM (SELECT tenant, minute, touchpoint, channel, device, step, reached_n, dropped_n, step_index, toBool(minute + 60 <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_checkout_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('5m') GROUP BY tenant))[tenant]) AS is_final, revision FROM (SELECT * FROM cx.store_checkout_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)) ARRAY JOIN step_names AS step, step_indexes AS step_index, step_reached AS reached_n, step_dropped AS dropped_n);
 
 CREATE OR REPLACE VIEW cx.checkout_funnel_hourly
 (
@@ -1988,6 +2001,7 @@ CREATE OR REPLACE VIEW cx.checkout_funnel_hourly
     `drop_off_ratio` Nullable(Float64) COMMENT 'dropped_n / reached_n, 0 to 1; NULL when nobody reached the step.',
     `ci_low` Nullable(Float64) COMMENT 'Lower end of the 95 % Wilson interval of drop_off_ratio.',
     `ci_high` Nullable(Float64) COMMENT 'Upper end of the 95 % Wilson interval of drop_off_ratio.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the hour: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is one step of the checkout funnel in one hour of one (tenant, touchpoint, channel, device), by the time of the outcome. Hours do not overlap and have no rows for all: the counts may be summed over time, ratios may not.'
@@ -1997,9 +2011,9 @@ SELECT
     dropped_n / nullIf(reached_n, 0) AS drop_off_ratio,
     if(reached_n > 0, greatest(0., (dropped_n + 1.9208) / (reached_n + 3.8416) - 1.96 * sqrt(dropped_n * (reached_n - dropped_n) / nullIf(reached_n, 0) + 0.9604) / (reached_n + 3.8416)), NULL) AS ci_low,
     if(reached_n > 0, least(1., (dropped_n + 1.9208) / (reached_n + 3.8416) + 1.96 * sqrt(dropped_n * (reached_n - dropped_n) / nullIf(reached_n, 0) + 0.9604) / (reached_n + 3.8416)), NULL) AS ci_high,
-    revision
+    is_final, revision
 FROM (
-    SELECT tenant, toTimeZone(toStartOfHour(minutes.minute, 'UTC'), 'UTC') AS hour, toDate(hour, 'UTC') AS day, toHour(hour, 'UTC') AS hour_of_day, touchpoint, channel, device, step, sum(minutes.reached_n) AS reached_n, sum(minutes.dropped_n) AS dropped_n, max(minutes.step_index) AS step_index, max(minutes.revision) AS revision
+    SELECT tenant, toTimeZone(toStartOfHour(minutes.minute, 'UTC'), 'UTC') AS hour, toDate(hour, 'UTC') AS day, toHour(hour, 'UTC') AS hour_of_day, touchpoint, channel, device, step, sum(minutes.reached_n) AS reached_n, sum(minutes.dropped_n) AS dropped_n, max(minutes.step_index) AS step_index, toBool(hour + 3600 <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_checkout_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('1h', '24h', '7d') GROUP BY tenant))[tenant]) AS is_final, max(minutes.revision) AS revision
     FROM (SELECT tenant, minute, touchpoint, channel, device, step, reached_n, dropped_n, step_index, revision FROM (SELECT * FROM cx.store_checkout_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)) ARRAY JOIN step_names AS step, step_indexes AS step_index, step_reached AS reached_n, step_dropped AS dropped_n) AS minutes
     GROUP BY tenant, hour, touchpoint, channel, device, step
 );
@@ -2018,6 +2032,7 @@ CREATE OR REPLACE VIEW cx.checkout_funnel_daily
     `drop_off_ratio` Nullable(Float64) COMMENT 'dropped_n / reached_n, 0 to 1; NULL when nobody reached the step.',
     `ci_low` Nullable(Float64) COMMENT 'Lower end of the 95 % Wilson interval of drop_off_ratio.',
     `ci_high` Nullable(Float64) COMMENT 'Upper end of the 95 % Wilson interval of drop_off_ratio.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the day: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is one step of the checkout funnel on one day of one (tenant, touchpoint, channel, device), by the time of the outcome. Days do not overlap and have no rows for all: the counts may be summed over time, ratios may not.'
@@ -2027,9 +2042,9 @@ SELECT
     dropped_n / nullIf(reached_n, 0) AS drop_off_ratio,
     if(reached_n > 0, greatest(0., (dropped_n + 1.9208) / (reached_n + 3.8416) - 1.96 * sqrt(dropped_n * (reached_n - dropped_n) / nullIf(reached_n, 0) + 0.9604) / (reached_n + 3.8416)), NULL) AS ci_low,
     if(reached_n > 0, least(1., (dropped_n + 1.9208) / (reached_n + 3.8416) + 1.96 * sqrt(dropped_n * (reached_n - dropped_n) / nullIf(reached_n, 0) + 0.9604) / (reached_n + 3.8416)), NULL) AS ci_high,
-    revision
+    is_final, revision
 FROM (
-    SELECT tenant, toDate(minutes.minute, 'UTC') AS day, touchpoint, channel, device, step, sum(minutes.reached_n) AS reached_n, sum(minutes.dropped_n) AS dropped_n, max(minutes.step_index) AS step_index, max(minutes.revision) AS revision
+    SELECT tenant, toDate(minutes.minute, 'UTC') AS day, touchpoint, channel, device, step, sum(minutes.reached_n) AS reached_n, sum(minutes.dropped_n) AS dropped_n, max(minutes.step_index) AS step_index, toBool(toDateTime(day + 1, 'UTC') <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_checkout_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('1h', '24h', '7d') GROUP BY tenant))[tenant]) AS is_final, max(minutes.revision) AS revision
     FROM (SELECT tenant, minute, touchpoint, channel, device, step, reached_n, dropped_n, step_index, revision FROM (SELECT * FROM cx.store_checkout_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)) ARRAY JOIN step_names AS step, step_indexes AS step_index, step_reached AS reached_n, step_dropped AS dropped_n) AS minutes
     GROUP BY tenant, day, touchpoint, channel, device, step
 );
@@ -2106,14 +2121,15 @@ CREATE OR REPLACE VIEW cx.checkout_abandonment_1m
     `currency` LowCardinality(String) COMMENT 'ISO 4217 code of value_sum; empty when unknown.',
     `n` Int64 COMMENT 'Abandoned attempts (count).',
     `value_sum` Decimal(18, 4) COMMENT 'Sum of the values of these attempts, in units of currency.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the minute: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is one reason of checkout abandonment in one minute of one (tenant, touchpoint, channel, device, reason, reason_source, currency). Minutes do not overlap and have no rows for all: n may be summed, value_sum within one currency.'
 AS
 SELECT
     tenant, minute, touchpoint, channel, device, reason, reason_source, currency, n, value_sum,
-    revision
-FROM (SELECT tenant, minute, touchpoint, channel, device, reason, reason_source, currency, n, value_sum, revision FROM (SELECT * FROM cx.store_checkout_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)) ARRAY JOIN reason_names AS reason, reason_sources AS reason_source, reason_currencies AS currency, reason_attempts AS n, reason_values AS value_sum);
+    is_final, revision
+FROM (SELECT tenant, minute, touchpoint, channel, device, reason, reason_source, currency, n, value_sum, toBool(minute + 60 <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_checkout_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('5m') GROUP BY tenant))[tenant]) AS is_final, revision FROM (SELECT * FROM cx.store_checkout_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)) ARRAY JOIN reason_names AS reason, reason_sources AS reason_source, reason_currencies AS currency, reason_attempts AS n, reason_values AS value_sum);
 
 CREATE OR REPLACE VIEW cx.checkout_abandonment_hourly
 (
@@ -2129,15 +2145,16 @@ CREATE OR REPLACE VIEW cx.checkout_abandonment_hourly
     `currency` LowCardinality(String) COMMENT 'ISO 4217 code of value_sum; empty when unknown.',
     `n` Int64 COMMENT 'Abandoned attempts (count).',
     `value_sum` Decimal(18, 4) COMMENT 'Sum of the values of these attempts, in units of currency.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the hour: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is one reason of checkout abandonment in one hour of one (tenant, touchpoint, channel, device, reason, reason_source, currency). Hours do not overlap and have no rows for all: n may be summed, value_sum within one currency.'
 AS
 SELECT
     tenant, hour, day, hour_of_day, touchpoint, channel, device, reason, reason_source, currency, n, value_sum,
-    revision
+    is_final, revision
 FROM (
-    SELECT tenant, toTimeZone(toStartOfHour(minutes.minute, 'UTC'), 'UTC') AS hour, toDate(hour, 'UTC') AS day, toHour(hour, 'UTC') AS hour_of_day, touchpoint, channel, device, reason, reason_source, currency, sum(minutes.n) AS n, sum(minutes.value_sum) AS value_sum, max(minutes.revision) AS revision
+    SELECT tenant, toTimeZone(toStartOfHour(minutes.minute, 'UTC'), 'UTC') AS hour, toDate(hour, 'UTC') AS day, toHour(hour, 'UTC') AS hour_of_day, touchpoint, channel, device, reason, reason_source, currency, sum(minutes.n) AS n, sum(minutes.value_sum) AS value_sum, toBool(hour + 3600 <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_checkout_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('1h', '24h', '7d') GROUP BY tenant))[tenant]) AS is_final, max(minutes.revision) AS revision
     FROM (SELECT tenant, minute, touchpoint, channel, device, reason, reason_source, currency, n, value_sum, revision FROM (SELECT * FROM cx.store_checkout_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)) ARRAY JOIN reason_names AS reason, reason_sources AS reason_source, reason_currencies AS currency, reason_attempts AS n, reason_values AS value_sum) AS minutes
     GROUP BY tenant, hour, touchpoint, channel, device, reason, reason_source, currency
 );
@@ -2154,15 +2171,16 @@ CREATE OR REPLACE VIEW cx.checkout_abandonment_daily
     `currency` LowCardinality(String) COMMENT 'ISO 4217 code of value_sum; empty when unknown.',
     `n` Int64 COMMENT 'Abandoned attempts (count).',
     `value_sum` Decimal(18, 4) COMMENT 'Sum of the values of these attempts, in units of currency.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the day: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is one reason of checkout abandonment on one day of one (tenant, touchpoint, channel, device, reason, reason_source, currency). Days do not overlap and have no rows for all: n may be summed, value_sum within one currency.'
 AS
 SELECT
     tenant, day, touchpoint, channel, device, reason, reason_source, currency, n, value_sum,
-    revision
+    is_final, revision
 FROM (
-    SELECT tenant, toDate(minutes.minute, 'UTC') AS day, touchpoint, channel, device, reason, reason_source, currency, sum(minutes.n) AS n, sum(minutes.value_sum) AS value_sum, max(minutes.revision) AS revision
+    SELECT tenant, toDate(minutes.minute, 'UTC') AS day, touchpoint, channel, device, reason, reason_source, currency, sum(minutes.n) AS n, sum(minutes.value_sum) AS value_sum, toBool(toDateTime(day + 1, 'UTC') <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_checkout_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('1h', '24h', '7d') GROUP BY tenant))[tenant]) AS is_final, max(minutes.revision) AS revision
     FROM (SELECT tenant, minute, touchpoint, channel, device, reason, reason_source, currency, n, value_sum, revision FROM (SELECT * FROM cx.store_checkout_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)) ARRAY JOIN reason_names AS reason, reason_sources AS reason_source, reason_currencies AS currency, reason_attempts AS n, reason_values AS value_sum) AS minutes
     GROUP BY tenant, day, touchpoint, channel, device, reason, reason_source, currency
 );
@@ -2252,6 +2270,7 @@ CREATE OR REPLACE VIEW cx.checkout_duration_1m
     `within_15min_n` Int64 COMMENT 'Purchases that took at most 15 minutes (count).',
     `within_3min_ratio` Nullable(Float64) COMMENT 'within_3min_n / n, 0 to 1; NULL without purchases.',
     `within_15min_ratio` Nullable(Float64) COMMENT 'within_15min_n / n, 0 to 1; NULL without purchases.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the minute: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is how long purchases took that were completed in one minute of one (tenant, touchpoint, channel, device). Minutes do not overlap and have no rows for all: the counts may be summed, percentiles and ratios may not.'
@@ -2269,8 +2288,8 @@ SELECT
     within_15min AS within_15min_n,
     within_3min / nullIf(n, 0) AS within_3min_ratio,
     within_15min / nullIf(n, 0) AS within_15min_ratio,
-    revision
-FROM (SELECT tenant, minute, touchpoint, channel, device, within_3min, within_15min, durations, revision FROM (SELECT * FROM cx.store_checkout_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)));
+    is_final, revision
+FROM (SELECT tenant, minute, touchpoint, channel, device, within_3min, within_15min, durations, toBool(minute + 60 <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_checkout_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('5m') GROUP BY tenant))[tenant]) AS is_final, revision FROM (SELECT * FROM cx.store_checkout_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)));
 
 CREATE OR REPLACE VIEW cx.checkout_duration_hourly
 (
@@ -2289,6 +2308,7 @@ CREATE OR REPLACE VIEW cx.checkout_duration_hourly
     `within_15min_n` Int64 COMMENT 'Purchases that took at most 15 minutes (count).',
     `within_3min_ratio` Nullable(Float64) COMMENT 'within_3min_n / n, 0 to 1; NULL without purchases.',
     `within_15min_ratio` Nullable(Float64) COMMENT 'within_15min_n / n, 0 to 1; NULL without purchases.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the hour: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is how long purchases took that were completed in one hour of one (tenant, touchpoint, channel, device). Hours do not overlap and have no rows for all: the counts may be summed, percentiles and ratios may not.'
@@ -2306,9 +2326,9 @@ SELECT
     within_15min AS within_15min_n,
     within_3min / nullIf(n, 0) AS within_3min_ratio,
     within_15min / nullIf(n, 0) AS within_15min_ratio,
-    revision
+    is_final, revision
 FROM (
-    SELECT tenant, toTimeZone(toStartOfHour(minutes.minute, 'UTC'), 'UTC') AS hour, toDate(hour, 'UTC') AS day, toHour(hour, 'UTC') AS hour_of_day, touchpoint, channel, device, sum(minutes.within_3min) AS within_3min, sum(minutes.within_15min) AS within_15min, mapSort(sumMap(minutes.durations)) AS durations, max(minutes.revision) AS revision
+    SELECT tenant, toTimeZone(toStartOfHour(minutes.minute, 'UTC'), 'UTC') AS hour, toDate(hour, 'UTC') AS day, toHour(hour, 'UTC') AS hour_of_day, touchpoint, channel, device, sum(minutes.within_3min) AS within_3min, sum(minutes.within_15min) AS within_15min, mapSort(sumMap(minutes.durations)) AS durations, toBool(hour + 3600 <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_checkout_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('1h', '24h', '7d') GROUP BY tenant))[tenant]) AS is_final, max(minutes.revision) AS revision
     FROM (SELECT tenant, minute, touchpoint, channel, device, within_3min, within_15min, durations, revision FROM (SELECT * FROM cx.store_checkout_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48))) AS minutes
     GROUP BY tenant, hour, touchpoint, channel, device
 );
@@ -2328,6 +2348,7 @@ CREATE OR REPLACE VIEW cx.checkout_duration_daily
     `within_15min_n` Int64 COMMENT 'Purchases that took at most 15 minutes (count).',
     `within_3min_ratio` Nullable(Float64) COMMENT 'within_3min_n / n, 0 to 1; NULL without purchases.',
     `within_15min_ratio` Nullable(Float64) COMMENT 'within_15min_n / n, 0 to 1; NULL without purchases.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the day: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is how long purchases took that were completed on one day of one (tenant, touchpoint, channel, device). Days do not overlap and have no rows for all: the counts may be summed, percentiles and ratios may not.'
@@ -2345,9 +2366,9 @@ SELECT
     within_15min AS within_15min_n,
     within_3min / nullIf(n, 0) AS within_3min_ratio,
     within_15min / nullIf(n, 0) AS within_15min_ratio,
-    revision
+    is_final, revision
 FROM (
-    SELECT tenant, toDate(minutes.minute, 'UTC') AS day, touchpoint, channel, device, sum(minutes.within_3min) AS within_3min, sum(minutes.within_15min) AS within_15min, mapSort(sumMap(minutes.durations)) AS durations, max(minutes.revision) AS revision
+    SELECT tenant, toDate(minutes.minute, 'UTC') AS day, touchpoint, channel, device, sum(minutes.within_3min) AS within_3min, sum(minutes.within_15min) AS within_15min, mapSort(sumMap(minutes.durations)) AS durations, toBool(toDateTime(day + 1, 'UTC') <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_checkout_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('1h', '24h', '7d') GROUP BY tenant))[tenant]) AS is_final, max(minutes.revision) AS revision
     FROM (SELECT tenant, minute, touchpoint, channel, device, within_3min, within_15min, durations, revision FROM (SELECT * FROM cx.store_checkout_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48))) AS minutes
     GROUP BY tenant, day, touchpoint, channel, device
 );
@@ -2439,6 +2460,7 @@ CREATE OR REPLACE VIEW cx.response_times_1m
     `p99_s` Nullable(Float64) COMMENT '99th percentile of the answered waits, in seconds, at most 1 % off; NULL without any.',
     `slo_s` Nullable(Float64) COMMENT 'Service level of the touchpoint in seconds; NULL where the metric has none.',
     `breached_n` Nullable(Int64) COMMENT 'Waits that passed the service level, counted at the deadline, answered later or not (count); NULL where there is none.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the minute: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is one response metric in one minute of one (tenant, touchpoint, channel, device, metric), by the time the wait ended. Minutes do not overlap and have no rows for all: n and breached_n may be summed, percentiles may not.'
@@ -2455,8 +2477,8 @@ SELECT
     if(n > 0, bucket_values[mapKeys(durations)[arrayFirstIndex(count -> count >= intDiv(n * 99 + 99, 100), seen)] + 2] / 1000, NULL) AS p99_s,
     if(metric = 'first_response_customer', 300, NULL) AS slo_s,
     if(metric = 'first_response_customer', breached, NULL) AS breached_n,
-    revision
-FROM (SELECT tenant, minute, touchpoint, channel, device, metric, breached, durations, revision FROM (SELECT * FROM cx.store_response_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)));
+    is_final, revision
+FROM (SELECT tenant, minute, touchpoint, channel, device, metric, breached, durations, toBool(minute + 60 <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_response_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('5m') GROUP BY tenant))[tenant]) AS is_final, revision FROM (SELECT * FROM cx.store_response_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)));
 
 CREATE OR REPLACE VIEW cx.response_times_hourly
 (
@@ -2475,6 +2497,7 @@ CREATE OR REPLACE VIEW cx.response_times_hourly
     `p99_s` Nullable(Float64) COMMENT '99th percentile of the answered waits, in seconds, at most 1 % off; NULL without any.',
     `slo_s` Nullable(Float64) COMMENT 'Service level of the touchpoint in seconds; NULL where the metric has none.',
     `breached_n` Nullable(Int64) COMMENT 'Waits that passed the service level, counted at the deadline, answered later or not (count); NULL where there is none.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the hour: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is one response metric in one hour of one (tenant, touchpoint, channel, device, metric), by the time the wait ended. Hours do not overlap and have no rows for all: n and breached_n may be summed, percentiles may not.'
@@ -2491,9 +2514,9 @@ SELECT
     if(n > 0, bucket_values[mapKeys(durations)[arrayFirstIndex(count -> count >= intDiv(n * 99 + 99, 100), seen)] + 2] / 1000, NULL) AS p99_s,
     if(metric = 'first_response_customer', 300, NULL) AS slo_s,
     if(metric = 'first_response_customer', breached, NULL) AS breached_n,
-    revision
+    is_final, revision
 FROM (
-    SELECT tenant, toTimeZone(toStartOfHour(minutes.minute, 'UTC'), 'UTC') AS hour, toDate(hour, 'UTC') AS day, toHour(hour, 'UTC') AS hour_of_day, touchpoint, channel, device, metric, sum(minutes.breached) AS breached, mapSort(sumMap(minutes.durations)) AS durations, max(minutes.revision) AS revision
+    SELECT tenant, toTimeZone(toStartOfHour(minutes.minute, 'UTC'), 'UTC') AS hour, toDate(hour, 'UTC') AS day, toHour(hour, 'UTC') AS hour_of_day, touchpoint, channel, device, metric, sum(minutes.breached) AS breached, mapSort(sumMap(minutes.durations)) AS durations, toBool(hour + 3600 <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_response_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('1h', '24h', '7d') GROUP BY tenant))[tenant]) AS is_final, max(minutes.revision) AS revision
     FROM (SELECT tenant, minute, touchpoint, channel, device, metric, breached, durations, revision FROM (SELECT * FROM cx.store_response_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48))) AS minutes
     GROUP BY tenant, hour, touchpoint, channel, device, metric
 );
@@ -2513,6 +2536,7 @@ CREATE OR REPLACE VIEW cx.response_times_daily
     `p99_s` Nullable(Float64) COMMENT '99th percentile of the answered waits, in seconds, at most 1 % off; NULL without any.',
     `slo_s` Nullable(Float64) COMMENT 'Service level of the touchpoint in seconds; NULL where the metric has none.',
     `breached_n` Nullable(Int64) COMMENT 'Waits that passed the service level, counted at the deadline, answered later or not (count); NULL where there is none.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the day: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is one response metric on one day of one (tenant, touchpoint, channel, device, metric), by the time the wait ended. Days do not overlap and have no rows for all: n and breached_n may be summed, percentiles may not.'
@@ -2529,9 +2553,9 @@ SELECT
     if(n > 0, bucket_values[mapKeys(durations)[arrayFirstIndex(count -> count >= intDiv(n * 99 + 99, 100), seen)] + 2] / 1000, NULL) AS p99_s,
     if(metric = 'first_response_customer', 300, NULL) AS slo_s,
     if(metric = 'first_response_customer', breached, NULL) AS breached_n,
-    revision
+    is_final, revision
 FROM (
-    SELECT tenant, toDate(minutes.minute, 'UTC') AS day, touchpoint, channel, device, metric, sum(minutes.breached) AS breached, mapSort(sumMap(minutes.durations)) AS durations, max(minutes.revision) AS revision
+    SELECT tenant, toDate(minutes.minute, 'UTC') AS day, touchpoint, channel, device, metric, sum(minutes.breached) AS breached, mapSort(sumMap(minutes.durations)) AS durations, toBool(toDateTime(day + 1, 'UTC') <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_response_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('1h', '24h', '7d') GROUP BY tenant))[tenant]) AS is_final, max(minutes.revision) AS revision
     FROM (SELECT tenant, minute, touchpoint, channel, device, metric, breached, durations, revision FROM (SELECT * FROM cx.store_response_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48))) AS minutes
     GROUP BY tenant, day, touchpoint, channel, device, metric
 );
@@ -2696,6 +2720,7 @@ CREATE OR REPLACE VIEW cx.service_quality_1m
     `reasked_ratio` Nullable(Float64) COMMENT 'reasked_n / conversations_n; counted at different times, so it may exceed 1 in short windows. NULL without conversations.',
     `reopened_n` Int64 COMMENT 'Next cycles that began within 7 days of the end of the last, counted when they began (count).',
     `reopened_ratio` Nullable(Float64) COMMENT 'reopened_n / conversations_n: reopens per conversation that ended; may exceed 1. NULL without conversations.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the minute: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is what became of service conversations in one minute of one (tenant, touchpoint, channel, device). Minutes do not overlap and have no rows for all: counts may be summed, ratios may not.'
@@ -2725,8 +2750,8 @@ SELECT
     reasked_n / nullIf(conversations_n, 0) AS reasked_ratio,
     reopened AS reopened_n,
     reopened_n / nullIf(conversations_n, 0) AS reopened_ratio,
-    revision
-FROM (SELECT tenant, minute, touchpoint, channel, device, conversations, bot, contained, returned, handoffs, human_requests, human_reached, bot_loops, reasked, reopened, revision FROM (SELECT * FROM cx.store_service_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)));
+    is_final, revision
+FROM (SELECT tenant, minute, touchpoint, channel, device, conversations, bot, contained, returned, handoffs, human_requests, human_reached, bot_loops, reasked, reopened, toBool(minute + 60 <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_service_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('5m') GROUP BY tenant))[tenant]) AS is_final, revision FROM (SELECT * FROM cx.store_service_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)));
 
 CREATE OR REPLACE VIEW cx.service_quality_hourly
 (
@@ -2760,6 +2785,7 @@ CREATE OR REPLACE VIEW cx.service_quality_hourly
     `reasked_ratio` Nullable(Float64) COMMENT 'reasked_n / conversations_n; counted at different times, so it may exceed 1 in short windows. NULL without conversations.',
     `reopened_n` Int64 COMMENT 'Next cycles that began within 7 days of the end of the last, counted when they began (count).',
     `reopened_ratio` Nullable(Float64) COMMENT 'reopened_n / conversations_n: reopens per conversation that ended; may exceed 1. NULL without conversations.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the hour: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is what became of service conversations in one hour of one (tenant, touchpoint, channel, device). Hours do not overlap and have no rows for all: counts may be summed, ratios may not.'
@@ -2789,9 +2815,9 @@ SELECT
     reasked_n / nullIf(conversations_n, 0) AS reasked_ratio,
     reopened AS reopened_n,
     reopened_n / nullIf(conversations_n, 0) AS reopened_ratio,
-    revision
+    is_final, revision
 FROM (
-    SELECT tenant, toTimeZone(toStartOfHour(minutes.minute, 'UTC'), 'UTC') AS hour, toDate(hour, 'UTC') AS day, toHour(hour, 'UTC') AS hour_of_day, touchpoint, channel, device, sum(minutes.conversations) AS conversations, sum(minutes.bot) AS bot, sum(minutes.contained) AS contained, sum(minutes.returned) AS returned, sum(minutes.handoffs) AS handoffs, sum(minutes.human_requests) AS human_requests, sum(minutes.human_reached) AS human_reached, sum(minutes.bot_loops) AS bot_loops, sum(minutes.reasked) AS reasked, sum(minutes.reopened) AS reopened, max(minutes.revision) AS revision
+    SELECT tenant, toTimeZone(toStartOfHour(minutes.minute, 'UTC'), 'UTC') AS hour, toDate(hour, 'UTC') AS day, toHour(hour, 'UTC') AS hour_of_day, touchpoint, channel, device, sum(minutes.conversations) AS conversations, sum(minutes.bot) AS bot, sum(minutes.contained) AS contained, sum(minutes.returned) AS returned, sum(minutes.handoffs) AS handoffs, sum(minutes.human_requests) AS human_requests, sum(minutes.human_reached) AS human_reached, sum(minutes.bot_loops) AS bot_loops, sum(minutes.reasked) AS reasked, sum(minutes.reopened) AS reopened, toBool(hour + 3600 <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_service_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('1h', '24h', '7d') GROUP BY tenant))[tenant]) AS is_final, max(minutes.revision) AS revision
     FROM (SELECT tenant, minute, touchpoint, channel, device, conversations, bot, contained, returned, handoffs, human_requests, human_reached, bot_loops, reasked, reopened, revision FROM (SELECT * FROM cx.store_service_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48))) AS minutes
     GROUP BY tenant, hour, touchpoint, channel, device
 );
@@ -2826,6 +2852,7 @@ CREATE OR REPLACE VIEW cx.service_quality_daily
     `reasked_ratio` Nullable(Float64) COMMENT 'reasked_n / conversations_n; counted at different times, so it may exceed 1 in short windows. NULL without conversations.',
     `reopened_n` Int64 COMMENT 'Next cycles that began within 7 days of the end of the last, counted when they began (count).',
     `reopened_ratio` Nullable(Float64) COMMENT 'reopened_n / conversations_n: reopens per conversation that ended; may exceed 1. NULL without conversations.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the day: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is what became of service conversations on one day of one (tenant, touchpoint, channel, device). Days do not overlap and have no rows for all: counts may be summed, ratios may not.'
@@ -2855,9 +2882,9 @@ SELECT
     reasked_n / nullIf(conversations_n, 0) AS reasked_ratio,
     reopened AS reopened_n,
     reopened_n / nullIf(conversations_n, 0) AS reopened_ratio,
-    revision
+    is_final, revision
 FROM (
-    SELECT tenant, toDate(minutes.minute, 'UTC') AS day, touchpoint, channel, device, sum(minutes.conversations) AS conversations, sum(minutes.bot) AS bot, sum(minutes.contained) AS contained, sum(minutes.returned) AS returned, sum(minutes.handoffs) AS handoffs, sum(minutes.human_requests) AS human_requests, sum(minutes.human_reached) AS human_reached, sum(minutes.bot_loops) AS bot_loops, sum(minutes.reasked) AS reasked, sum(minutes.reopened) AS reopened, max(minutes.revision) AS revision
+    SELECT tenant, toDate(minutes.minute, 'UTC') AS day, touchpoint, channel, device, sum(minutes.conversations) AS conversations, sum(minutes.bot) AS bot, sum(minutes.contained) AS contained, sum(minutes.returned) AS returned, sum(minutes.handoffs) AS handoffs, sum(minutes.human_requests) AS human_requests, sum(minutes.human_reached) AS human_reached, sum(minutes.bot_loops) AS bot_loops, sum(minutes.reasked) AS reasked, sum(minutes.reopened) AS reopened, toBool(toDateTime(day + 1, 'UTC') <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_service_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('1h', '24h', '7d') GROUP BY tenant))[tenant]) AS is_final, max(minutes.revision) AS revision
     FROM (SELECT tenant, minute, touchpoint, channel, device, conversations, bot, contained, returned, handoffs, human_requests, human_reached, bot_loops, reasked, reopened, revision FROM (SELECT * FROM cx.store_service_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48))) AS minutes
     GROUP BY tenant, day, touchpoint, channel, device
 );
@@ -2975,6 +3002,7 @@ CREATE OR REPLACE VIEW cx.app_response_1m
     `success_ratio` Nullable(Float64) COMMENT 'successes_n / tasks_n, 0 to 1; NULL without tasks.',
     `success_ci_low` Nullable(Float64) COMMENT 'Lower end of the 95 % Wilson interval of success_ratio; NULL without tasks.',
     `success_ci_high` Nullable(Float64) COMMENT 'Upper end of the 95 % Wilson interval of success_ratio; NULL without tasks.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the minute: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is the responses and tasks of one name in one minute of one (tenant, touchpoint, channel, device, name). Minutes do not overlap and have no rows for all: counts may be summed, ratios and percentiles may not.'
@@ -2997,8 +3025,8 @@ SELECT
     successes / nullIf(tasks, 0) AS success_ratio,
     if(tasks > 0, greatest(0., (successes + 1.9208) / (tasks + 3.8416) - 1.96 * sqrt(successes * (tasks - successes) / nullIf(tasks, 0) + 0.9604) / (tasks + 3.8416)), NULL) AS success_ci_low,
     if(tasks > 0, least(1., (successes + 1.9208) / (tasks + 3.8416) + 1.96 * sqrt(successes * (tasks - successes) / nullIf(tasks, 0) + 0.9604) / (tasks + 3.8416)), NULL) AS success_ci_high,
-    revision
-FROM (SELECT tenant, minute, touchpoint, channel, device, name, errors, tasks, successes, durations, revision FROM (SELECT * FROM cx.store_app_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)));
+    is_final, revision
+FROM (SELECT tenant, minute, touchpoint, channel, device, name, errors, tasks, successes, durations, toBool(minute + 60 <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_app_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('5m') GROUP BY tenant))[tenant]) AS is_final, revision FROM (SELECT * FROM cx.store_app_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48)));
 
 CREATE OR REPLACE VIEW cx.app_response_hourly
 (
@@ -3023,6 +3051,7 @@ CREATE OR REPLACE VIEW cx.app_response_hourly
     `success_ratio` Nullable(Float64) COMMENT 'successes_n / tasks_n, 0 to 1; NULL without tasks.',
     `success_ci_low` Nullable(Float64) COMMENT 'Lower end of the 95 % Wilson interval of success_ratio; NULL without tasks.',
     `success_ci_high` Nullable(Float64) COMMENT 'Upper end of the 95 % Wilson interval of success_ratio; NULL without tasks.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the hour: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is the responses and tasks of one name in one hour of one (tenant, touchpoint, channel, device, name). Hours do not overlap and have no rows for all: counts may be summed, ratios and percentiles may not.'
@@ -3045,9 +3074,9 @@ SELECT
     successes / nullIf(tasks, 0) AS success_ratio,
     if(tasks > 0, greatest(0., (successes + 1.9208) / (tasks + 3.8416) - 1.96 * sqrt(successes * (tasks - successes) / nullIf(tasks, 0) + 0.9604) / (tasks + 3.8416)), NULL) AS success_ci_low,
     if(tasks > 0, least(1., (successes + 1.9208) / (tasks + 3.8416) + 1.96 * sqrt(successes * (tasks - successes) / nullIf(tasks, 0) + 0.9604) / (tasks + 3.8416)), NULL) AS success_ci_high,
-    revision
+    is_final, revision
 FROM (
-    SELECT tenant, toTimeZone(toStartOfHour(minutes.minute, 'UTC'), 'UTC') AS hour, toDate(hour, 'UTC') AS day, toHour(hour, 'UTC') AS hour_of_day, touchpoint, channel, device, name, sum(minutes.errors) AS errors, sum(minutes.tasks) AS tasks, sum(minutes.successes) AS successes, mapSort(sumMap(minutes.durations)) AS durations, max(minutes.revision) AS revision
+    SELECT tenant, toTimeZone(toStartOfHour(minutes.minute, 'UTC'), 'UTC') AS hour, toDate(hour, 'UTC') AS day, toHour(hour, 'UTC') AS hour_of_day, touchpoint, channel, device, name, sum(minutes.errors) AS errors, sum(minutes.tasks) AS tasks, sum(minutes.successes) AS successes, mapSort(sumMap(minutes.durations)) AS durations, toBool(hour + 3600 <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_app_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('1h', '24h', '7d') GROUP BY tenant))[tenant]) AS is_final, max(minutes.revision) AS revision
     FROM (SELECT tenant, minute, touchpoint, channel, device, name, errors, tasks, successes, durations, revision FROM (SELECT * FROM cx.store_app_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48))) AS minutes
     GROUP BY tenant, hour, touchpoint, channel, device, name
 );
@@ -3073,6 +3102,7 @@ CREATE OR REPLACE VIEW cx.app_response_daily
     `success_ratio` Nullable(Float64) COMMENT 'successes_n / tasks_n, 0 to 1; NULL without tasks.',
     `success_ci_low` Nullable(Float64) COMMENT 'Lower end of the 95 % Wilson interval of success_ratio; NULL without tasks.',
     `success_ci_high` Nullable(Float64) COMMENT 'Upper end of the 95 % Wilson interval of success_ratio; NULL without tasks.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end of the day: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is the responses and tasks of one name on one day of one (tenant, touchpoint, channel, device, name). Days do not overlap and have no rows for all: counts may be summed, ratios and percentiles may not.'
@@ -3095,9 +3125,9 @@ SELECT
     successes / nullIf(tasks, 0) AS success_ratio,
     if(tasks > 0, greatest(0., (successes + 1.9208) / (tasks + 3.8416) - 1.96 * sqrt(successes * (tasks - successes) / nullIf(tasks, 0) + 0.9604) / (tasks + 3.8416)), NULL) AS success_ci_low,
     if(tasks > 0, least(1., (successes + 1.9208) / (tasks + 3.8416) + 1.96 * sqrt(successes * (tasks - successes) / nullIf(tasks, 0) + 0.9604) / (tasks + 3.8416)), NULL) AS success_ci_high,
-    revision
+    is_final, revision
 FROM (
-    SELECT tenant, toDate(minutes.minute, 'UTC') AS day, touchpoint, channel, device, name, sum(minutes.errors) AS errors, sum(minutes.tasks) AS tasks, sum(minutes.successes) AS successes, mapSort(sumMap(minutes.durations)) AS durations, max(minutes.revision) AS revision
+    SELECT tenant, toDate(minutes.minute, 'UTC') AS day, touchpoint, channel, device, name, sum(minutes.errors) AS errors, sum(minutes.tasks) AS tasks, sum(minutes.successes) AS successes, mapSort(sumMap(minutes.durations)) AS durations, toBool(toDateTime(day + 1, 'UTC') <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until FROM cx.store_app_windows WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ('1h', '24h', '7d') GROUP BY tenant))[tenant]) AS is_final, max(minutes.revision) AS revision
     FROM (SELECT tenant, minute, touchpoint, channel, device, name, errors, tasks, successes, durations, revision FROM (SELECT * FROM cx.store_app_minutes FINAL PREWHERE revision < bitShiftLeft(1 + (SELECT greatest(max(epoch), 1) FROM cx.store_epochs), 48))) AS minutes
     GROUP BY tenant, day, touchpoint, channel, device, name
 );

@@ -20,6 +20,7 @@ CREATE OR REPLACE VIEW {database}.app_response{period_suffix}
     `success_ratio` Nullable(Float64) COMMENT 'successes_n / tasks_n, 0 to 1; NULL without tasks.',
     `success_ci_low` Nullable(Float64) COMMENT 'Lower end of the 95 % Wilson interval of success_ratio; NULL without tasks.',
     `success_ci_high` Nullable(Float64) COMMENT 'Upper end of the 95 % Wilson interval of success_ratio; NULL without tasks.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end {of_the_period}: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is the responses and tasks of one name {in_one_period} of one (tenant, touchpoint, channel, device, name). {Periods} do not overlap and have no rows for all: counts may be summed, ratios and percentiles may not.'
@@ -43,5 +44,5 @@ SELECT
     successes / nullIf(tasks, 0) AS success_ratio,
     {wilson_low(successes, tasks)} AS success_ci_low,
     {wilson_high(successes, tasks)} AS success_ci_high,
-    revision
+    is_final, revision
 FROM {summed apps};

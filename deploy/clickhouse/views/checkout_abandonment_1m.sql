@@ -11,11 +11,12 @@ CREATE OR REPLACE VIEW {database}.checkout_abandonment{period_suffix}
     `currency` LowCardinality(String) COMMENT 'ISO 4217 code of value_sum; empty when unknown.',
     `n` Int64 COMMENT 'Abandoned attempts (count).',
     `value_sum` Decimal(18, 4) COMMENT 'Sum of the values of these attempts, in units of currency.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end {of_the_period}: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is one reason of checkout abandonment {in_one_period} of one (tenant, touchpoint, channel, device, reason, reason_source, currency). {Periods} do not overlap and have no rows for all: n may be summed, value_sum within one currency.'
 AS
 SELECT
     tenant, {period_list}, touchpoint, channel, device, reason, reason_source, currency, n, value_sum,
-    revision
+    is_final, revision
 FROM {summed reasons};

@@ -14,6 +14,7 @@ CREATE OR REPLACE VIEW {database}.checkout_duration{period_suffix}
     `within_15min_n` Int64 COMMENT 'Purchases that took at most 15 minutes (count).',
     `within_3min_ratio` Nullable(Float64) COMMENT 'within_3min_n / n, 0 to 1; NULL without purchases.',
     `within_15min_ratio` Nullable(Float64) COMMENT 'within_15min_n / n, 0 to 1; NULL without purchases.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end {of_the_period}: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is how long purchases took that were completed {in_one_period} of one (tenant, touchpoint, channel, device). {Periods} do not overlap and have no rows for all: the counts may be summed, percentiles and ratios may not.'
@@ -32,5 +33,5 @@ SELECT
     within_15min AS within_15min_n,
     within_3min / nullIf(n, 0) AS within_3min_ratio,
     within_15min / nullIf(n, 0) AS within_15min_ratio,
-    revision
+    is_final, revision
 FROM {summed purchases};

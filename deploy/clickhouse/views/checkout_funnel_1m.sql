@@ -13,6 +13,7 @@ CREATE OR REPLACE VIEW {database}.checkout_funnel{period_suffix}
     `drop_off_ratio` Nullable(Float64) COMMENT 'dropped_n / reached_n, 0 to 1; NULL when nobody reached the step.',
     `ci_low` Nullable(Float64) COMMENT 'Lower end of the 95 % Wilson interval of drop_off_ratio.',
     `ci_high` Nullable(Float64) COMMENT 'Upper end of the 95 % Wilson interval of drop_off_ratio.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end {of_the_period}: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is one step of the checkout funnel {in_one_period} of one (tenant, touchpoint, channel, device), by the time of the outcome. {Periods} do not overlap and have no rows for all: the counts may be summed over time, ratios may not.'
@@ -22,5 +23,5 @@ SELECT
     dropped_n / nullIf(reached_n, 0) AS drop_off_ratio,
     {wilson_low(dropped_n, reached_n)} AS ci_low,
     {wilson_high(dropped_n, reached_n)} AS ci_high,
-    revision
+    is_final, revision
 FROM {summed steps};

@@ -13,16 +13,17 @@ CREATE OR REPLACE VIEW {database}.nps{period_suffix}
     `value` Nullable(Float64) COMMENT 'Net promoter score, -100 to 100: 100 * (promoters_n - detractors_n) / n; NULL without answers.',
     `ci_low` Nullable(Float64) COMMENT 'Lower end of the 95 % interval of value (adjusted Wald); NULL without answers.',
     `ci_high` Nullable(Float64) COMMENT 'Upper end of the 95 % interval of value (adjusted Wald); NULL without answers.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end {of_the_period}: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is the NPS answers {in_one_period} of one (tenant, touchpoint, channel, device). {Periods} do not overlap and have no rows for all: the counts may be summed, value and interval may not.'
 AS
 SELECT
-    tenant, {period_list}, touchpoint, channel, device, n, promoters_n, passives_n, detractors_n, value, ci_low, ci_high, revision
+    tenant, {period_list}, touchpoint, channel, device, n, promoters_n, passives_n, detractors_n, value, ci_low, ci_high, is_final, revision
 FROM
 (
     SELECT
-        tenant, {period_list}, touchpoint, channel, device, revision,
+        tenant, {period_list}, touchpoint, channel, device, is_final, revision,
         answers AS n,
         top AS promoters_n,
         middle AS passives_n,

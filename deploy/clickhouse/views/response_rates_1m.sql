@@ -11,6 +11,7 @@ CREATE OR REPLACE VIEW {database}.response_rates{period_suffix}
     `ratio` Nullable(Float64) COMMENT 'answered_n / shown_n, 0 to 1; NULL when nothing was shown.',
     `ci_low` Nullable(Float64) COMMENT 'Lower end of the 95 % Wilson interval of ratio; NULL when nothing was shown.',
     `ci_high` Nullable(Float64) COMMENT 'Upper end of the 95 % Wilson interval of ratio; NULL when nothing was shown.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end {of_the_period}: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is the submissions shown {in_one_period} of one (tenant, touchpoint, channel, device). {Periods} do not overlap and have no rows for all: the counts may be summed, ratio and interval may not.'
@@ -22,5 +23,5 @@ SELECT
     top / nullIf(answers, 0) AS ratio,
     {wilson_low(top, answers)} AS ci_low,
     {wilson_high(top, answers)} AS ci_high,
-    revision
+    is_final, revision
 FROM {summed scores metric = 'response_rate'};

@@ -14,6 +14,7 @@ CREATE OR REPLACE VIEW {database}.response_times{period_suffix}
     `p99_s` Nullable(Float64) COMMENT '99th percentile of the answered waits, in seconds, at most 1 % off; NULL without any.',
     `slo_s` Nullable(Float64) COMMENT 'Service level of the touchpoint in seconds; NULL where the metric has none.',
     `breached_n` Nullable(Int64) COMMENT 'Waits that passed the service level, counted at the deadline, answered later or not (count); NULL where there is none.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end {of_the_period}: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is one response metric {in_one_period} of one (tenant, touchpoint, channel, device, metric), by the time the wait ended. {Periods} do not overlap and have no rows for all: n and breached_n may be summed, percentiles may not.'
@@ -31,5 +32,5 @@ SELECT
     {percentile(99)} AS p99_s,
     if(metric = 'first_response_customer', {slo_of_touchpoint}, NULL) AS slo_s,
     if(metric = 'first_response_customer', breached, NULL) AS breached_n,
-    revision
+    is_final, revision
 FROM {summed responses};

@@ -12,6 +12,7 @@ CREATE OR REPLACE VIEW {database}.{score}{period_suffix}
     `value` Nullable(Float64) COMMENT 'satisfied_n / n, 0 to 1; NULL without answers.',
     `ci_low` Nullable(Float64) COMMENT 'Lower end of the 95 % Wilson interval of value; NULL without answers.',
     `ci_high` Nullable(Float64) COMMENT 'Upper end of the 95 % Wilson interval of value; NULL without answers.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end {of_the_period}: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is the answers {in_one_period} of one (tenant, touchpoint, channel, device, scale). {Periods} do not overlap and have no rows for all: the counts may be summed, value and interval may not.'
@@ -24,5 +25,5 @@ SELECT
     top / nullIf(answers, 0) AS value,
     {wilson_low(top, answers)} AS ci_low,
     {wilson_high(top, answers)} AS ci_high,
-    revision
+    is_final, revision
 FROM {summed scores metric = '{score}'};

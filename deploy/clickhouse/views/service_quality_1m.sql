@@ -29,6 +29,7 @@ CREATE OR REPLACE VIEW {database}.service_quality{period_suffix}
     `reasked_ratio` Nullable(Float64) COMMENT 'reasked_n / conversations_n; counted at different times, so it may exceed 1 in short windows. NULL without conversations.',
     `reopened_n` Int64 COMMENT 'Next cycles that began within {reopen_gap_days} days of the end of the last, counted when they began (count).',
     `reopened_ratio` Nullable(Float64) COMMENT 'reopened_n / conversations_n: reopens per conversation that ended; may exceed 1. NULL without conversations.',
+    `is_final` Bool COMMENT 'True once the watermark has passed the end {of_the_period}: only a later correction changes the row then.',
     `revision` Int64 COMMENT 'Grows with every change of the row.'
 )
 COMMENT 'One row is what became of service conversations {in_one_period} of one (tenant, touchpoint, channel, device). {Periods} do not overlap and have no rows for all: counts may be summed, ratios may not.'
@@ -58,5 +59,5 @@ SELECT
     reasked_n / nullIf(conversations_n, 0) AS reasked_ratio,
     reopened AS reopened_n,
     reopened_n / nullIf(conversations_n, 0) AS reopened_ratio,
-    revision
+    is_final, revision
 FROM {summed services};

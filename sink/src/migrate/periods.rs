@@ -3,6 +3,9 @@
 //! A template names what it reads as `{summed scores metric = 'nps'}`; hours and days are sums of the counts and of the log buckets of
 //! minutes, so percentiles and intervals are computed from all that was counted, never from those of minutes. Tenants of different time
 //! zones are read apart, each with its zone as a constant: the table's keys can be used only so.
+//!
+//! Minutes do not say whether they are final: windows do. The windows of everything together (`all`) end with every advance while anything
+//! counts in them, so the latest final one tells how far the watermark of a tenant's metric is; nothing has to be stored for it.
 
 use std::collections::BTreeMap;
 
@@ -108,6 +111,7 @@ struct Period {
     columns: &'static str,
     list: &'static str,
     in_one: &'static str,
+    of_the: &'static str,
     many: &'static str,
 }
 
@@ -115,6 +119,7 @@ const MINUTES: Period = Period {
     columns: "    `minute` DateTime('UTC') COMMENT 'Start of the minute (event time).',",
     list: "minute",
     in_one: "in one minute",
+    of_the: "of the minute",
     many: "Minutes",
 };
 const HOURS: Period = Period {
@@ -123,12 +128,14 @@ const HOURS: Period = Period {
     `hour_of_day` UInt8 COMMENT 'Hour of the day in the tenant''s time zone, 0 to 23.',",
     list: "hour, day, hour_of_day",
     in_one: "in one hour",
+    of_the: "of the hour",
     many: "Hours",
 };
 const DAYS: Period = Period {
     columns: "    `day` Date COMMENT 'Day (event time) in the tenant''s time zone.',",
     list: "day",
     in_one: "on one day",
+    of_the: "of the day",
     many: "Days",
 };
 
@@ -182,6 +189,7 @@ pub(super) fn fill(text: &str, form: Form, zones: &Zones) -> String {
         .replace("{period_columns}", period.columns)
         .replace("{period_list}", period.list)
         .replace("{in_one_period}", period.in_one)
+        .replace("{of_the_period}", period.of_the)
         .replace("{Periods}", period.many);
     each(&text, "{summed ", "}", |what| {
         let (name, condition) = what.split_once(' ').unwrap_or((what, ""));
@@ -189,14 +197,28 @@ pub(super) fn fill(text: &str, form: Form, zones: &Zones) -> String {
             SUMMED.iter().find(|summed| summed.name == name).expect("a template names what is listed here");
         match form {
             Form::Hours | Form::Days => summed.by_zone(form, condition, zones),
-            _ => summed.minutes(&[condition]),
+            _ => {
+                let is_final = summed.is_final("minute + 60", "'5m'", condition);
+                summed.minutes(&[condition], &format!("{is_final}, "))
+            }
         }
     })
 }
 
 impl Summed {
-    /// The rows of minutes.
-    fn minutes(&self, conditions: &[&str]) -> String {
+    /// Whether what ends at `end` is final. The windows of these sizes reach to that end, or beyond it, from wherever something was counted.
+    fn is_final(&self, end: &str, sizes: &str, condition: &str) -> String {
+        let windows = self.table.replace("_minutes", "_windows");
+        let condition = if condition.is_empty() { String::new() } else { format!(" AND {condition}") };
+        format!(
+            "toBool({end} <= (SELECT mapFromArrays(groupArray(tenant), groupArray(final_until)) FROM (SELECT tenant, max(window_end) AS final_until \
+             FROM {{database}}.{windows} WHERE is_final AND touchpoint = 'all' AND channel = 'all' AND device = 'all' AND window IN ({sizes}){condition} \
+             GROUP BY tenant))[tenant]) AS is_final"
+        )
+    }
+
+    /// The rows of minutes, with `further` columns.
+    fn minutes(&self, conditions: &[&str], further: &str) -> String {
         let columns = [self.keys, self.counts, self.greatest, self.buckets].concat().join(", ");
         let comma = if columns.is_empty() { "" } else { ", " };
         let array_join = if self.array_join.is_empty() {
@@ -212,7 +234,7 @@ impl Summed {
             format!(" WHERE {}", conditions.join(" AND "))
         };
         format!(
-            "(SELECT tenant, minute, touchpoint, channel, device{comma}{columns}, revision FROM {{database}}.{} FINAL{array_join}{filter})",
+            "(SELECT tenant, minute, touchpoint, channel, device{comma}{columns}, {further}revision FROM {{database}}.{} FINAL{array_join}{filter})",
             self.table
         )
     }
@@ -222,12 +244,14 @@ impl Summed {
         let parts: Vec<String> = zones
             .conditions()
             .iter()
-            .map(|(zone, tenants)| self.sums(form, zone, &self.minutes(&[condition, tenants.as_str()])))
+            .map(|(zone, tenants)| {
+                self.sums(form, zone, condition, &self.minutes(&[condition, tenants.as_str()], ""))
+            })
             .collect();
         format!("(\n{}\n)", parts.join("\nUNION ALL\n"))
     }
 
-    fn sums(&self, form: Form, zone: &str, minutes: &str) -> String {
+    fn sums(&self, form: Form, zone: &str, condition: &str, minutes: &str) -> String {
         let zone = quoted(zone);
         let (time, key) = match form {
             Form::Days => (format!("toDate(minutes.minute, {zone}) AS day"), "day"),
@@ -244,6 +268,12 @@ impl Summed {
         columns.extend(
             self.buckets.iter().map(|buckets| format!("mapSort(sumMap(minutes.{buckets})) AS {buckets}")),
         );
+        let end = if form == Form::Days {
+            format!("toDateTime(day + 1, {zone})")
+        } else {
+            "hour + 3600".to_owned()
+        };
+        columns.push(self.is_final(&end, "'1h', '24h', '7d'", condition));
         columns.push("max(minutes.revision) AS revision".to_owned());
         let mut keys = vec!["tenant", key, "touchpoint", "channel", "device"];
         keys.extend(self.keys);
