@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use prometheus::Registry;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use tokio::sync::mpsc;
 use touchstream_runtime::admin::{self, Readiness};
 use touchstream_runtime::kafka;
 use touchstream_runtime::replays::{Phase, Replays};
@@ -24,6 +25,8 @@ use crate::worker::Worker;
 
 /// Longest wait for Kafka at the start.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(30);
+/// How long stages may take for their last commit; a call to Kafka can hang.
+const STOP: Duration = Duration::from_secs(20);
 /// How often it is looked whether a replay asks for the partitions.
 const HOLD_POLL: Duration = Duration::from_millis(50);
 /// Names of the stages.
@@ -76,7 +79,7 @@ pub async fn serve(
         ];
         // Ends with the process, or when a replay asks for the partitions.
         let session = shutdown.child_token();
-        let mut threads = Vec::new();
+        let (running, mut ended) = mpsc::channel::<()>(1);
         for stage in stages {
             let name = stage.name();
             let worker = Worker {
@@ -86,9 +89,15 @@ pub async fn serve(
                 readiness: readiness.clone(),
                 shutdown: session.clone(),
             };
-            let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(move || worker.run());
-            threads.push(spawned.map_err(|source| ProcessorError::Thread { stage: name, source })?);
+            let running = running.clone();
+            let run = move || {
+                worker.run();
+                drop(running);
+            };
+            let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(run);
+            spawned.map_err(|source| ProcessorError::Thread { stage: name, source })?;
         }
+        drop(running);
         while !session.is_cancelled() {
             // Another replay may have ended while this process started.
             stage::raise_epoch(replays.epoch());
@@ -101,12 +110,15 @@ pub async fn serve(
                 () = session.cancelled() => {}
             }
         }
-        let joined = tokio::task::spawn_blocking(move || {
-            for thread in threads {
-                thread.join().expect("a worker ends by returning");
-            }
-        });
-        joined.await.expect("joining does not panic");
+        let is_late = async {
+            shutdown.cancelled().await;
+            tokio::time::sleep(STOP).await;
+        };
+        tokio::select! {
+            // Nothing is sent: it ends when the last thread has.
+            _ = ended.recv() => {}
+            () = is_late => tracing::warn!("a stage did not end in time; Kafka aborts what it left open"),
+        }
     }
     Ok(())
 }

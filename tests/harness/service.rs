@@ -108,7 +108,12 @@ impl Service {
         if let Some(process) = self.process.take() {
             process.signal(Signal::SIGTERM);
             let ended = process.wait_timeout(Duration::from_secs(30));
-            assert!(ended.is_some_and(|status| status.success()), "{} ended with {ended:?}", self.name);
+            assert!(
+                ended.is_some_and(|status| status.success()),
+                "{} ended with {ended:?}:\n{}",
+                self.name,
+                process.last_lines(LOG_LINES).join("\n")
+            );
         }
     }
 

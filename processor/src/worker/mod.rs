@@ -112,8 +112,8 @@ impl Worker {
     fn session(&mut self, instance: &str) -> Result<(), ProcessorError> {
         let name = self.stage.name();
         let processor = &self.settings.processor;
-        let mut transaction =
-            Transaction::connect(&self.settings, &format!("{}-{name}-{instance}", processor.group))?;
+        let transactional_id = format!("{}-{name}-{instance}", processor.group);
+        let mut transaction = Transaction::connect(&self.settings, &transactional_id, &self.shutdown)?;
 
         let group = format!("{}-{name}", processor.group);
         let mut config = kafka::consumer(

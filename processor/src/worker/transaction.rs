@@ -13,10 +13,13 @@ use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedPr
 use rdkafka::util::Timeout;
 use touchstream_runtime::kafka;
 use touchstream_runtime::settings::Settings;
+use touchstream_runtime::shutdown::Shutdown;
 
 use crate::error::ProcessorError;
 use crate::stage::{Outgoing, Output, StageError};
 
+/// How long taking over a transactional id may take: Kafka first ends what its last owner left open.
+const INITIALISED_WITHIN: Duration = Duration::from_secs(60);
 /// How long the last commit of a process that was asked to stop may take; without it the next owner repeats a few records.
 const LAST_COMMIT_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -70,11 +73,30 @@ impl fmt::Debug for Transaction {
     }
 }
 
+/// Takes over the transactional id, within [`INITIALISED_WITHIN`]; in short steps, so that a service that is told to end does.
+fn initialise(
+    producer: &ThreadedProducer<DefaultProducerContext>,
+    shutdown: &Shutdown,
+) -> Result<(), ProcessorError> {
+    let begun = Instant::now();
+    loop {
+        match producer.init_transactions(Timeout::After(Duration::from_secs(1))) {
+            Ok(()) => return Ok(()),
+            Err(KafkaError::Transaction(error))
+                if error.is_retriable()
+                    && begun.elapsed() < INITIALISED_WITHIN
+                    && !shutdown.is_cancelled() => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
 impl Transaction {
     /// A producer under `transactional_id`; whoever used the id before is fenced, what it left open is aborted.
     pub(super) fn connect(
         settings: &Settings,
         transactional_id: &str,
+        shutdown: &Shutdown,
     ) -> Result<Transaction, ProcessorError> {
         let mut config = kafka::producer(&settings.kafka, transactional_id)?;
         let timeout_ms = settings.processor.transaction_timeout_ms;
@@ -86,7 +108,7 @@ impl Transaction {
             .set("batch.num.messages", "100000")
             .set("queue.buffering.max.kbytes", "262144");
         let producer: ThreadedProducer<DefaultProducerContext> = config.create()?;
-        producer.init_transactions(Timeout::After(Duration::from_secs(60)))?;
+        initialise(&producer, shutdown)?;
         let timeout = Duration::from_millis(timeout_ms);
         let in_flight = InFlight::default();
         // One commit at a time.

@@ -127,6 +127,12 @@ export class Visitor {
       visitor.events.push(...events)
       visitor.sent.push(...events.map((event) => event.id))
     })
+    visitor.context.on('response', async (response) => {
+      if (!response.url().includes('/v1/')) return
+      // A page that has gone takes the answer with it.
+      const answer = await response.json().catch(() => null)
+      if (process.env.VERBOSE) console.log(variant, new Date().toISOString(), response.status(), JSON.stringify(answer), response.request().postData())
+    })
     // While the files are worked on, FRESH=FOLDER: those on disk instead of those that were compiled in.
     if (process.env.FRESH) for (const name of ['touchstream', 'touchstream-widget']) {
       await visitor.context.route(`**/${name}.js`, (route) => route.fulfill({ path: `${process.env.FRESH}/${name}.min.js`, headers: { 'access-control-allow-origin': '*' }, contentType: 'text/javascript' }))
