@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use touchstream_simulator::RegressionOrder;
 
 use crate::key::KeyCommand;
+use crate::rejected::RejectedCommand;
 use crate::replay::ReplayOptions;
 
 /// Customer-experience numbers within seconds: touchpoint events in, trusted rolling windows out.
@@ -65,6 +66,9 @@ pub(crate) enum Command {
     /// Make write keys.
     #[command(subcommand)]
     Key(KeyCommand),
+    /// What could not be processed: list it, look at it. Changes nothing.
+    #[command(subcommand)]
+    Rejected(RejectedCommand),
     /// Rebuild facts, minutes and windows of a period from the raw topics; readers see the old results or the new ones, never both.
     ///
     /// Needs the raw records of the period and of the 7 days before it. The processor waits while it is replaced, usually some seconds.

@@ -6,6 +6,7 @@ mod config;
 mod doctor;
 mod error;
 mod key;
+mod rejected;
 mod replay;
 mod service;
 mod setup;
@@ -61,6 +62,7 @@ async fn run(cli: Cli) -> Result<(), CommandError> {
         Command::Setup(options) => setup::run(config, &options).await,
         Command::Simulate(options) => simulate::run(options).await,
         Command::Key(key::KeyCommand::Create(options)) => key::create(config, options).await,
+        Command::Rejected(command) => rejected::run(config, command).await,
         Command::Replay(options) => replay::run(config, options).await,
         Command::Doctor(options) => doctor::run(config, &options).await,
         Command::Config(options) => config::show(config, &options),

@@ -1,7 +1,9 @@
 //! The services: settings → logs → shutdown signal → the stage's own `serve`.
 
 use std::net::SocketAddr;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::Context;
 use touchstream_local_clickhouse::{Password, ServerOptions};
@@ -37,6 +39,21 @@ pub(crate) async fn processor(config: Option<&Path>) -> Result<(), CommandError>
     touchstream_processor::serve(&settings, touchpoints, shutdown).await.map_err(failed)
 }
 
+/// What gives freed memory back after 10 ms; by default the allocator keeps it for a second, in which the sink frees hundreds of megabytes.
+/// The allocator reads it when a process starts and offers no safe way later, so this program starts again in its own place, once.
+const GIVE_BACK: (&str, &str) = ("MIMALLOC_PURGE_DELAY", "10");
+
+fn give_memory_back_soon() {
+    if std::env::var_os(GIVE_BACK.0).is_some() {
+        return;
+    }
+    let again = |program: PathBuf| {
+        Command::new(program).args(std::env::args_os().skip(1)).env(GIVE_BACK.0, GIVE_BACK.1).exec()
+    };
+    let error = std::env::current_exe().map_or_else(|error| error, again);
+    eprintln!("touchstream: failed to start again with {}: {error}; going on with more memory", GIVE_BACK.0);
+}
+
 /// What the processor holds grows piece by piece; huge pages would be cleared and counted as resident two megabytes at a time, which
 /// costs more than the look-ups that they save (`docs/results/2026-11-22-processor-speed.md`).
 fn keep_to_small_pages() {
@@ -47,7 +64,9 @@ fn keep_to_small_pages() {
 
 /// `touchstream sink`.
 pub(crate) async fn sink(config: Option<&Path>) -> Result<(), CommandError> {
+    give_memory_back_soon();
     let (settings, shutdown) = start(config)?;
+    keep_to_small_pages();
     touchstream_sink::serve(&settings, shutdown).await.map_err(failed)
 }
 

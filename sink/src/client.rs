@@ -72,9 +72,26 @@ const REFUSED: &[u32] = &[6, 27, 38, 41, 53, 69, 70, 72, 117, 131, 321, 349, 395
 const PERMANENT: &[u32] =
     &[10, 16, 20, 26, 36, 43, 44, 46, 47, 50, 57, 60, 62, 73, 80, 81, 115, 192, 193, 194, 497, 516];
 
+/// What ClickHouse says when its disk is full: before it begins to write, or while it does.
+const FULL: &[&str] = &["Code: 243.", "No space left on device"];
+
+/// The words of an error, with what to do about it where ClickHouse's own do not say so.
+pub(crate) fn told(error: &clickhouse::error::Error) -> String {
+    if is_full(error) {
+        return format!("ClickHouse's disk is full, free some space: {error}");
+    }
+    error.to_string()
+}
+
+fn is_full(error: &clickhouse::error::Error) -> bool {
+    matches!(error, clickhouse::error::Error::BadResponse(text) if FULL.iter().any(|words| text.contains(words)))
+}
+
 /// Sorts an error.
 pub(crate) fn classify(error: &clickhouse::error::Error) -> Class {
     match error {
+        // It may pass by itself, when merges or retention free some; but a person should hear of it.
+        full if is_full(full) => Class::Stop,
         clickhouse::error::Error::BadResponse(text) => match code_of(text) {
             Some(code) if REFUSED.contains(&code) => Class::Refused,
             Some(code) if PERMANENT.contains(&code) => Class::Stop,
@@ -107,7 +124,12 @@ mod tests {
             ("Code: 469. DB::Exception: Constraint `c` is violated at row 1", Class::Refused),
             ("Code: 252. DB::Exception: Too many parts", Class::Retry),
             ("Code: 241. DB::Exception: Memory limit exceeded", Class::Retry),
-            ("Code: 243", Class::Retry),
+            ("Code: 243. DB::Exception: Cannot reserve 1.00 MiB, not enough space", Class::Stop),
+            (
+                "Code: 75. DB::ErrnoException: Cannot write, errno: 28, strerror: No space left on device",
+                Class::Stop,
+            ),
+            ("Code: 24", Class::Retry),
             ("502 Bad Gateway", Class::Retry),
         ] {
             assert_eq!(classify(&Error::BadResponse(text.to_owned())), class, "{text}");

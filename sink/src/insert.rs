@@ -13,7 +13,7 @@ use clickhouse::Client;
 use touchstream_runtime::admin::Readiness;
 
 use crate::check_table::{self, TableError};
-use crate::client::{Class, classify};
+use crate::client::{Class, classify, told};
 use crate::error::SinkError;
 use crate::metrics::Metrics;
 
@@ -183,7 +183,7 @@ impl Inserter {
             };
             match classify(&error) {
                 Class::Refused => return Ok(Outcome::Refused(error.to_string())),
-                Class::Stop => self.blocked(insert.table, &error.to_string()).await?,
+                Class::Stop => self.blocked(insert.table, &told(&error)).await?,
                 Class::Retry => {
                     self.metrics.insert_retries.inc();
                     tracing::warn!(table = insert.table, rows = insert.rows, %error, "insert failed, trying again");

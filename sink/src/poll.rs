@@ -32,8 +32,12 @@ pub(crate) fn consumer(
     let group = format!("{}-{part}", settings.sink.group);
     let client_id = format!("touchstream-sink-{part}-{}", kafka::unique_id());
     let mut config = kafka::consumer(&settings.kafka, &client_id, &group)?;
-    // What librdkafka has fetched is beside the memory that records may take here.
-    config.set("statistics.interval.ms", "2000").set("queued.max.messages.kbytes", "12288");
+    // What librdkafka has fetched is beside the memory that records may take here: its queue, unpacked and with some hundred bytes for each
+    // record, and beyond it an answer under way, in which every partition may have a piece, still packed.
+    config
+        .set("statistics.interval.ms", "2000")
+        .set("queued.max.messages.kbytes", "4096")
+        .set("max.partition.fetch.bytes", "262144");
     if !settings.sink.instance_id.is_empty() {
         config.set("group.instance.id", &settings.sink.instance_id);
     }

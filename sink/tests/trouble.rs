@@ -3,6 +3,8 @@
 #[expect(dead_code, reason = "other tests use the rest")]
 mod harness;
 
+use std::io::Write as _;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use harness::{Machine, Process, wait_for};
@@ -102,13 +104,15 @@ async fn trouble_is_named_loses_nothing_and_passes_when_it_is_mended() {
     let mut machine = Machine::start(true, "").await;
     wrong_settings(&mut machine).await;
     touchstream_sink::migrate(&machine.settings, false).await.expect("migrations apply");
-    machine.change_sinks(str::to_owned);
+    let admin = format!("127.0.0.1:{}", harness::free_port());
+    machine.change_sinks(|text| text.replace("127.0.0.1:0", &admin));
     let mut sink = machine.start_sink();
     let mut sender = Sender::new(&machine);
     sender.good();
     rows(&machine, 1, "the first event").await;
 
     altered_tables(&machine, &mut sender).await;
+    full_disk(&machine, &mut sender, &admin).await;
     let bad = bad_rows(&machine, &mut sender).await;
     let damaged = damaged_records(&machine, &mut sender, seed).await;
     assert!(sink.is_running(), "seed {seed}: nothing of this ends the sink:\n{}", machine.sink_log());
@@ -174,6 +178,83 @@ async fn altered_tables(machine: &Machine, sender: &mut Sender) {
     ddl(machine, "DROP COLUMN locale").await;
     ddl(machine, "ADD COLUMN locale LowCardinality(Nullable(String))").await;
     rows(machine, sender.sent, "what waited for the type").await;
+}
+
+/// ClickHouse refuses inserts while less is free than the table asks for, with the error of a full disk, which may be real: root can
+/// give the engine a small one of its own (`on_a_disk_that_is_full`).
+async fn full_disk(machine: &Machine, sender: &mut Sender, admin: &str) {
+    ddl(machine, "MODIFY SETTING min_free_disk_bytes_to_perform_insert = 1000000000000000000").await;
+    sender.good();
+    said(machine, &["waiting until this is mended", "events_feedback", "disk is full"]).await;
+    sender.good();
+    shows(admin, "touchstream_sink_blocked{table=\"events_feedback\"} 1").await;
+    ddl(machine, "RESET SETTING min_free_disk_bytes_to_perform_insert").await;
+    rows(machine, sender.sent, "what waited for space").await;
+    shows(admin, "touchstream_sink_blocked{table=\"events_feedback\"} 0").await;
+}
+
+async fn shows(admin: &str, line: &str) {
+    wait_for(line, SOON, async || {
+        let url = format!("http://{admin}/metrics");
+        let text = tokio::task::spawn_blocking(move || ureq::get(url).call()?.body_mut().read_to_string());
+        text.await.expect("asking does not panic").is_ok_and(|text| text.lines().any(|found| found == line))
+    })
+    .await;
+}
+
+/// A disk of memory for the engine, until the test ends.
+struct SmallDisk(std::path::PathBuf);
+
+impl SmallDisk {
+    /// `None` where this user may not mount.
+    fn mount(place: std::path::PathBuf) -> Option<SmallDisk> {
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", "size=256m", "tmpfs"]).arg(&place).status();
+        mounted.is_ok_and(|status| status.success()).then_some(SmallDisk(place))
+    }
+
+    fn ballast(&self) -> std::path::PathBuf {
+        self.0.join("ballast")
+    }
+
+    /// Nothing else finds room any more.
+    fn fill(&self) {
+        let mut file = std::fs::File::create(self.ballast()).expect("a file fits");
+        while file.write_all(&[0; 1 << 16]).is_ok() {}
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        drop(Command::new("umount").arg("--lazy").arg(&self.0).status());
+    }
+}
+
+/// The same as [`full_disk`] with a disk that is full in truth, where this test runs as root.
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_disk_that_is_full_everything_waits() {
+    let mut machine = Machine::start(true, "").await;
+    machine.kill_engine();
+    let Some(disk) = SmallDisk::mount(machine.engine_data()) else {
+        eprintln!("this user may not mount a disk: only the table's own limit is tested");
+        return;
+    };
+    machine.start_engine().await;
+    touchstream_sink::migrate(&machine.settings, false).await.expect("migrations apply");
+    let mut sink = machine.start_sink();
+    let mut sender = Sender::new(&machine);
+    sender.good();
+    rows(&machine, 1, "the first event").await;
+    disk.fill();
+    for _ in 0..100 {
+        sender.good();
+    }
+    said(&machine, &["waiting until this is mended", "events_feedback", "disk is full"]).await;
+    assert!(sink.is_running(), "{}", machine.sink_log());
+    std::fs::remove_file(disk.ballast()).expect("the file can be removed");
+    rows(&machine, sender.sent, "what waited for space").await;
+    let once = machine.number("SELECT uniqExact(id) FROM cx.events_feedback").await;
+    assert_eq!(once, Some(sender.sent as u64), "each once");
 }
 
 /// A row that violates a constraint is filed, its neighbours are stored.

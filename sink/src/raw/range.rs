@@ -35,42 +35,51 @@ pub(crate) struct Record {
     pub(crate) offset: i64,
     /// Append time.
     pub(crate) appended_at: i64,
+    /// Where its bytes are: in which piece, from where, how many.
+    piece: u32,
     start: u32,
     /// [`NO_VALUE`]: a record without one.
-    end: u32,
+    length: u32,
 }
 
-/// No partition may hold so many bytes.
+/// No record has so many bytes.
 const NO_VALUE: u32 = u32::MAX;
-/// The least by which room for records grows.
-const ROOM: usize = 64 * 1024;
+/// Bytes of a piece; a longer record has one of its own.
+const PIECE: usize = 256 * 1024;
 
-/// Records of one partition in rising order of offset, their bytes in one piece.
+/// Records of one partition in rising order of offset. Their bytes lie in pieces of one size: one that grew would be copied again and
+/// again, and leave room behind that fits nothing else.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Records {
     /// The records.
     pub(crate) list: Vec<Record>,
-    bytes: Vec<u8>,
+    pieces: Vec<Vec<u8>>,
+    bytes: usize,
 }
 
 impl Records {
     /// Adds the next record.
     pub(crate) fn push(&mut self, offset: i64, appended_at: i64, payload: Option<&[u8]>) {
-        let start = place(self.bytes.len());
-        let end = payload.map_or(NO_VALUE, |payload| {
-            // By a quarter: doubling would leave half of the memory unused.
-            if self.bytes.capacity() - self.bytes.len() < payload.len() {
-                self.bytes.reserve_exact(payload.len() + ROOM.max(self.bytes.len() / 4));
-            }
-            self.bytes.extend_from_slice(payload);
-            place(self.bytes.len())
-        });
-        self.list.push(Record { offset, appended_at, start, end });
+        let Some(payload) = payload else {
+            self.list.push(Record { offset, appended_at, piece: 0, start: 0, length: NO_VALUE });
+            return;
+        };
+        let room = self.pieces.last().map_or(0, |piece| piece.capacity() - piece.len());
+        if room < payload.len() || self.pieces.is_empty() {
+            self.pieces.push(Vec::with_capacity(PIECE.max(payload.len())));
+        }
+        let number = self.pieces.len() - 1;
+        let piece = &mut self.pieces[number];
+        let (start, length) = (piece.len(), payload.len());
+        piece.extend_from_slice(payload);
+        self.bytes += length;
+        let [piece, start, length] = [number, start, length].map(place);
+        self.list.push(Record { offset, appended_at, piece, start, length });
     }
 
     /// Bytes held.
     pub(crate) fn held(&self) -> usize {
-        self.bytes.len() + self.list.len() * size_of::<Record>()
+        self.bytes + self.list.len() * size_of::<Record>()
     }
 
     /// Takes the first `count` records out.
@@ -94,13 +103,16 @@ impl Records {
     }
 
     fn payload(&self, record: Record) -> Option<&[u8]> {
-        (record.end != NO_VALUE).then(|| &self.bytes[record.start as usize..record.end as usize])
+        (record.length != NO_VALUE).then(|| {
+            let bytes = &self.pieces[record.piece as usize][record.start as usize..];
+            &bytes[..record.length as usize]
+        })
     }
 }
 
-/// Memory is bounded far below what does not fit.
+/// Memory and Kafka's records are bounded far below what does not fit.
 fn place(length: usize) -> u32 {
-    u32::try_from(length).expect("a partition holds less than 4 GiB")
+    u32::try_from(length).expect("a record has less than 4 GiB")
 }
 
 /// Where a range stands and goes.

@@ -201,7 +201,7 @@ async fn number(inserter: &Inserter, chunk: &Chunk, question: &str) -> Result<us
             tracing::warn!(table = chunk.insert.table, %error, "stored rows cannot be counted, trying again");
             tokio::time::sleep(PAUSE).await;
         } else {
-            inserter.blocked(chunk.insert.table, &error.to_string()).await?;
+            inserter.blocked(chunk.insert.table, &client::told(&error)).await?;
         }
     }
 }

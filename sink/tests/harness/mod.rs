@@ -132,6 +132,11 @@ impl Machine {
         std::fs::write(self.directory.path().join("sink.toml"), changed).expect("it can be written");
     }
 
+    /// Where the engine keeps its data.
+    pub(crate) fn engine_data(&self) -> PathBuf {
+        self.directory.path().join("clickhouse")
+    }
+
     /// Port of the engine.
     pub(crate) fn engine_port(&self) -> u16 {
         let port = self.settings.clickhouse.url.rsplit(':').next().and_then(|port| port.parse().ok());
@@ -320,7 +325,8 @@ pub(crate) async fn wait_for(what: &str, deadline: Duration, mut condition: impl
     panic!("{what} did not come within {deadline:?}");
 }
 
-fn free_port() -> u16 {
+/// A port that nobody listens at.
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
     listener.local_addr().expect("a bound address").port()
 }

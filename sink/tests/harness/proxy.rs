@@ -80,7 +80,10 @@ impl Proxy {
                         while matches!(client.read(&mut request).await, Ok(1..)) {}
                         return;
                     }
-                    if is_insert && rand::random_range(0..1_000) < self.per_mille.load(Ordering::Relaxed) {
+                    // The first always: a short run proves something only with one.
+                    let per_mille = self.per_mille.load(Ordering::Relaxed);
+                    let is_first = per_mille > 0 && self.swallowed() == 0;
+                    if is_insert && (is_first || rand::random_range(0..1_000) < per_mille) {
                         self.swallowed.fetch_add(1, Ordering::Relaxed);
                         return;
                     }

@@ -1,6 +1,7 @@
 //! Records that nobody can count, among good ones and across a `kill -9`: each is filed once with its bytes, and its neighbours count.
 
 use std::collections::HashMap;
+use std::process::Command;
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -62,6 +63,7 @@ fn records_that_nobody_can_count_are_filed_once_and_stop_nothing() {
         let told = [topic.clone(), partition.to_string(), offset.to_string(), reason.clone()];
         assert_eq!(*headers, told, "headers of {place:?}");
     }
+    a_person_finds_them(&bootstrap, &filed);
     let mut committed = Committed::new(&bootstrap);
     until("the good ones count as if there were no others", PATIENCE, || {
         committed.read()?;
@@ -73,6 +75,31 @@ fn records_that_nobody_can_count_are_filed_once_and_stop_nothing() {
         (0..2).map(|place| cluster.sum_of(place, "touchstream_processor_left_out_records_total")).sum();
     // What was counted before the kill is gone with the process.
     assert!(counted >= sent.len() as f64 / 3.0, "only {counted} were counted");
+}
+
+/// `touchstream rejected` lists each once and gives its bytes back.
+fn a_person_finds_them(bootstrap: &str, filed: &HashMap<Place, Filed>) {
+    let rejected = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_touchstream"));
+        command.arg("rejected").args(arguments).env("TOUCHSTREAM__KAFKA__BROKERS", bootstrap);
+        let output = command.output().expect("the command runs");
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    };
+    let name = |(topic, partition, offset): &Place| format!("{topic}/{partition}/{offset}");
+    let listed = String::from_utf8(rejected(&["list", "--last", "100000", "--json"])).expect("JSON is text");
+    let place_of = |line: &str| {
+        let entry: serde_json::Value = serde_json::from_str(line).expect("each line is JSON");
+        entry["place"].as_str().expect("it has a place").to_owned()
+    };
+    let mut places: Vec<String> = listed.lines().map(place_of).collect();
+    let mut expected: Vec<String> = filed.keys().map(name).collect();
+    places.sort();
+    expected.sort();
+    assert_eq!(places, expected, "each once");
+    let (place, (bytes, ..)) =
+        filed.iter().find(|(_, (bytes, ..))| bytes.is_some()).expect("most have a value");
+    assert_eq!(Some(rejected(&["show", &name(place), "--raw"])), *bytes, "the bytes of {place:?}");
 }
 
 /// A topic, a value, and the reasons that may be given for refusing it.
