@@ -1,7 +1,7 @@
 //! The newest customer-experience values as gauges, for alerts and for people who look at Prometheus only.
 //!
 //! Rolling up shows each newest window here as it sends it; whoever loses a partition shows nothing of it any more, and what has no
-//! samples is absent, never zero; a regression is shown for as long as it lasts. Their number is bounded: beyond it only totals over all touchpoints, channels and devices are shown.
+//! samples is absent, never zero; a regression is shown for as long as it lasts, and its end as zero for a while, so that its alert ends at once. Their number is bounded: beyond it only totals over all touchpoints, channels and devices are shown.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -19,6 +19,8 @@ use crate::regressions::{Subject, Watch, WatchState};
 const MOST: usize = 5_000;
 /// How long after its successor began a window is still shown: refreshes may take a few seconds.
 const GRACE: Millis = Millis::MINUTE;
+/// How long the end of a regression is shown: whoever looks every minute sees it several times.
+const END_SHOWN: Millis = Millis::MINUTE.times(10);
 const REGRESSION_LABELS: [&str; 6] = ["tenant", "rule", "touchpoint", "channel", "severity", "owner"];
 const LABELS: [&str; 5] = ["tenant", "touchpoint", "channel", "device", "window"];
 
@@ -44,7 +46,8 @@ pub(crate) struct CxGauges {
     regressions: [GaugeVec; 4],
     left_out: IntCounter,
     shown: Arc<Mutex<HashMap<Key, Shown>>>,
-    regressions_shown: Arc<Mutex<HashMap<i32, Vec<RegressionLabels>>>>,
+    /// By partition; with the time of its end for those that ended.
+    regressions_shown: Arc<Mutex<HashMap<i32, HashMap<RegressionLabels, Option<EventTime>>>>>,
 }
 
 /// The labels of a regression, in the order of [`REGRESSION_LABELS`].
@@ -86,7 +89,7 @@ impl CxGauges {
                 )?,
             ],
             regressions: [
-                regression("touchstream_cx_regression_active", "1 while a regression lasts.")?,
+                regression("touchstream_cx_regression_active", "1 while a regression lasts, 0 for ten minutes after it.")?,
                 regression(
                     "touchstream_cx_regression_value",
                     "What is found: a share, seconds, points or events.",
@@ -125,11 +128,12 @@ impl CxGauges {
         shown.insert(key, Shown { partition, end: window.window_end });
     }
 
-    /// Shows the regressions of a partition that last, and takes away those that do not. Steps of a checkout share their labels: the one
+    /// Shows the regressions of a partition that last; those that ended are shown as zero for a while and then taken away. Steps of a checkout share their labels: the one
     /// furthest from what is usual is shown.
     pub(crate) fn show_regressions<'w>(
         &self,
         partition: i32,
+        now: EventTime,
         active: impl Iterator<Item = (&'w Watch, &'w WatchState)>,
     ) {
         let mut newest: HashMap<RegressionLabels, &WatchState> = HashMap::new();
@@ -144,10 +148,11 @@ impl CxGauges {
             }
         }
         let mut shown = self.regressions_shown.lock().unwrap_or_else(PoisonError::into_inner);
-        for labels in shown.remove(&partition).unwrap_or_default() {
-            if !newest.contains_key(&labels) {
-                // It may be gone already, which is what is wanted.
-                self.regressions.iter().for_each(|gauge| drop(gauge.remove_label_values(&labels)));
+        let shown = shown.entry(partition).or_default();
+        for (labels, ended_at) in shown.iter_mut() {
+            if ended_at.is_none() && !newest.contains_key(labels) {
+                *ended_at = Some(now);
+                self.regressions[0].with_label_values(labels).set(0.0);
             }
         }
         for (labels, state) in &newest {
@@ -156,7 +161,22 @@ impl CxGauges {
                 gauge.with_label_values(labels).set(number);
             }
         }
-        shown.insert(partition, newest.into_keys().collect());
+        shown.extend(newest.into_keys().map(|labels| (labels, None)));
+    }
+
+    /// Takes away regressions of a partition that ended a while ago, or all of them.
+    fn forget_regressions(&self, is_gone: impl Fn(i32, Option<EventTime>) -> bool) {
+        let mut shown = self.regressions_shown.lock().unwrap_or_else(PoisonError::into_inner);
+        for (partition, shown) in shown.iter_mut() {
+            shown.retain(|labels, ended_at| {
+                let is_gone = is_gone(*partition, *ended_at);
+                if is_gone {
+                    // It may be gone already, which is what is wanted.
+                    self.regressions.iter().for_each(|gauge| drop(gauge.remove_label_values(labels)));
+                }
+                !is_gone
+            });
+        }
     }
 
     /// Takes away what is not of the newest window any more: nothing happened in it since.
@@ -165,11 +185,14 @@ impl CxGauges {
             Some(advance) => shown.end + advance + GRACE < now,
             None => true,
         });
+        // A clock that was set back must not show an end for ever.
+        let is_old = |ended_at: EventTime| now - ended_at > END_SHOWN || now < ended_at;
+        self.forget_regressions(|_, ended_at| ended_at.is_some_and(is_old));
     }
 
     /// Takes away what a partition showed: it has another owner now.
     pub(crate) fn forget_partition(&self, partition: i32) {
-        self.show_regressions(partition, std::iter::empty());
+        self.forget_regressions(|of, _| of == partition);
         self.forget(|_, shown| shown.partition == partition);
     }
 

@@ -160,6 +160,11 @@ impl Monitor {
         self.groups.clear();
     }
 
+    /// States that were taken back and of which nobody asks any more: the touchpoint or the rule is not watched now.
+    pub fn take_unwatched(&mut self) -> impl Iterator<Item = (Subject, WatchState)> {
+        std::mem::take(&mut self.restored).into_iter()
+    }
+
     /// States that changed since they were last asked for, to be kept.
     pub fn take_changed_states(&mut self) -> impl Iterator<Item = (&Subject, &WatchState)> {
         let watched = &self.watched;
@@ -209,7 +214,10 @@ impl Monitor {
             if at.floor_to(rule.interval()) != at {
                 continue;
             }
-            let lost = marks.lost_of(tenant);
+            let lost = match rule {
+                Rule::NothingArrives => marks.lost_of_all(),
+                _ => marks.lost_of(tenant),
+            };
             let judgements: Vec<Option<Judgement>> =
                 group.iter().map(|index| self.watched[*index].judge(at, marks, &lost, history)).collect();
             // Whoever tries often enough finds something: the more are judged, the rarer a find must be.
