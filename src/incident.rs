@@ -138,10 +138,13 @@ pub(crate) async fn run(config: Option<&Path>, command: IncidentCommand) -> Resu
             let incidents = read(&settings, &topic)?;
             let mut incidents: Vec<_> = incidents.iter().collect();
             incidents.sort_by_key(|(_, incident)| incident.from);
-            let shown: Vec<Shown<'_>> = incidents.iter().map(|(id, incident)| Shown::of(id, incident)).collect();
+            let shown: Vec<Shown<'_>> =
+                incidents.iter().map(|(id, incident)| Shown::of(id, incident)).collect();
             match (options.json, shown.is_empty()) {
                 (true, _) => json(&shown),
-                (false, true) => Ok("no incidents; `touchstream incident add --help` shows how to add one".to_owned()),
+                (false, true) => {
+                    Ok("no incidents; `touchstream incident add --help` shows how to add one".to_owned())
+                }
                 (false, false) => Ok(shown.iter().map(Shown::line).collect::<Vec<_>>().join("\n")),
             }
         }
@@ -149,8 +152,12 @@ pub(crate) async fn run(config: Option<&Path>, command: IncidentCommand) -> Resu
             let incidents = read(&settings, &topic)?;
             let Some(incident) = incidents.get(&options.id) else {
                 let known = incidents.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-                let known = if known.is_empty() { "there is none".to_owned() } else { format!("there are {known}") };
-                return Err(CommandError::Usage(anyhow!("failed to find incident {:?}: {known}", options.id)));
+                let known =
+                    if known.is_empty() { "there is none".to_owned() } else { format!("there are {known}") };
+                return Err(CommandError::Usage(anyhow!(
+                    "failed to find incident {:?}: {known}",
+                    options.id
+                )));
             };
             let key = IncidentMark::key(&options.id);
             compacted::write(&settings.kafka, &topic, CLIENT, &key, None).map_err(failed)?;
@@ -185,11 +192,7 @@ fn read(settings: &Settings, topic: &str) -> Result<BTreeMap<String, IncidentMar
 }
 
 /// What is asked for, if it makes sense.
-fn incident(
-    settings: &Settings,
-    options: &AddOptions,
-    now: EventTime,
-) -> Result<IncidentMark, CommandError> {
+fn incident(settings: &Settings, options: &AddOptions, now: EventTime) -> Result<IncidentMark, CommandError> {
     let refuse = |why: String| CommandError::Usage(anyhow!("failed to add an incident: {why}"));
     let (from, to) = (moment("--from", &options.from, now)?, moment("--to", &options.to, now)?);
     if from >= to {
@@ -233,14 +236,22 @@ fn check_names(known: &Touchpoints, tenant: Option<&str>, touchpoint: Option<&st
     if let Some(tenant) = tenant
         && !tenants.contains(tenant)
     {
-        return Err(format!("there is no tenant {tenant:?} in the touchpoints file; there are {}", list(tenants)));
+        return Err(format!(
+            "there is no tenant {tenant:?} in the touchpoints file; there are {}",
+            list(tenants)
+        ));
     }
     let is_of = |name: &str| tenant.is_none_or(|tenant| tenant == name);
-    let touchpoints = known.tenants().filter(|(name, _)| is_of(name)).flat_map(|(_, known)| known.touchpoints.keys());
+    let touchpoints =
+        known.tenants().filter(|(name, _)| is_of(name)).flat_map(|(_, known)| known.touchpoints.keys());
     let touchpoints: BTreeSet<&str> = touchpoints.map(String::as_str).collect();
     match touchpoint {
         Some(name) if !touchpoints.contains(name) => {
-            let list = if touchpoints.is_empty() { "it lists none".to_owned() } else { format!("there are {}", list(touchpoints)) };
+            let list = if touchpoints.is_empty() {
+                "it lists none".to_owned()
+            } else {
+                format!("there are {}", list(touchpoints))
+            };
             Err(format!("there is no touchpoint {name:?} in the touchpoints file; {list}"))
         }
         _ => Ok(()),

@@ -72,11 +72,10 @@ impl Health {
 
     /// What Kafka does not have yet. A backlog is repeated while it lasts: whose ingest dies is not waited for without end.
     fn due(&self, now: EventTime) -> Vec<Due> {
-        let backlog = self.spool.iter().filter(|spool| {
-            spool.since.is_some() || spool.written != Some(None)
-        });
-        let backlog = backlog.map(|spool| {
-            Due { key: spool.key.clone(), mark: Mark::Backlog(BacklogMark { since: spool.since, at: now }) }
+        let backlog = self.spool.iter().filter(|spool| spool.since.is_some() || spool.written != Some(None));
+        let backlog = backlog.map(|spool| Due {
+            key: spool.key.clone(),
+            mark: Mark::Backlog(BacklogMark { since: spool.since, at: now }),
         });
         let hours = self.hours.iter().filter(|(_, (minutes, written))| minutes != written);
         let hours = hours.map(|(hour, (minutes, _))| {

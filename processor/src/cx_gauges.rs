@@ -46,9 +46,11 @@ pub(crate) struct CxGauges {
     regressions: [GaugeVec; 4],
     left_out: IntCounter,
     shown: Arc<Mutex<HashMap<Key, Shown>>>,
-    /// By partition; with the time of its end for those that ended.
-    regressions_shown: Arc<Mutex<HashMap<i32, HashMap<RegressionLabels, Option<EventTime>>>>>,
+    regressions_shown: Arc<Mutex<HashMap<RegressionLabels, Shares>>>,
 }
+
+/// Partitions whose regression has the same labels (silence shows in several metrics), with the time of its end if it is over there.
+type Shares = HashMap<i32, Option<EventTime>>;
 
 /// The labels of a regression, in the order of [`REGRESSION_LABELS`].
 type RegressionLabels = [String; REGRESSION_LABELS.len()];
@@ -89,7 +91,10 @@ impl CxGauges {
                 )?,
             ],
             regressions: [
-                regression("touchstream_cx_regression_active", "1 while a regression lasts, 0 for ten minutes after it.")?,
+                regression(
+                    "touchstream_cx_regression_active",
+                    "1 while a regression lasts, 0 for ten minutes after it.",
+                )?,
                 regression(
                     "touchstream_cx_regression_value",
                     "What is found: a share, seconds, points or events.",
@@ -148,11 +153,15 @@ impl CxGauges {
             }
         }
         let mut shown = self.regressions_shown.lock().unwrap_or_else(PoisonError::into_inner);
-        let shown = shown.entry(partition).or_default();
-        for (labels, ended_at) in shown.iter_mut() {
-            if ended_at.is_none() && !newest.contains_key(labels) {
+        for (labels, shares) in shown.iter_mut() {
+            if newest.contains_key(labels) {
+                continue;
+            }
+            if let Some(ended_at @ None) = shares.get_mut(&partition) {
                 *ended_at = Some(now);
-                self.regressions[0].with_label_values(labels).set(0.0);
+                if shares.values().all(Option::is_some) {
+                    self.regressions[0].with_label_values(labels).set(0.0);
+                }
             }
         }
         for (labels, state) in &newest {
@@ -161,22 +170,22 @@ impl CxGauges {
                 gauge.with_label_values(labels).set(number);
             }
         }
-        shown.extend(newest.into_keys().map(|labels| (labels, None)));
+        for labels in newest.into_keys() {
+            shown.entry(labels).or_default().insert(partition, None);
+        }
     }
 
     /// Takes away regressions of a partition that ended a while ago, or all of them.
     fn forget_regressions(&self, is_gone: impl Fn(i32, Option<EventTime>) -> bool) {
         let mut shown = self.regressions_shown.lock().unwrap_or_else(PoisonError::into_inner);
-        for (partition, shown) in shown.iter_mut() {
-            shown.retain(|labels, ended_at| {
-                let is_gone = is_gone(*partition, *ended_at);
-                if is_gone {
-                    // It may be gone already, which is what is wanted.
-                    self.regressions.iter().for_each(|gauge| drop(gauge.remove_label_values(labels)));
-                }
-                !is_gone
-            });
-        }
+        shown.retain(|labels, shares| {
+            shares.retain(|partition, ended_at| !is_gone(*partition, *ended_at));
+            if shares.is_empty() {
+                // It may be gone already, which is what is wanted.
+                self.regressions.iter().for_each(|gauge| drop(gauge.remove_label_values(labels)));
+            }
+            !shares.is_empty()
+        });
     }
 
     /// Takes away what is not of the newest window any more: nothing happened in it since.
@@ -245,6 +254,8 @@ fn value_of(window: &Window<'_>) -> Option<(usize, Option<f64>)> {
 mod tests {
     use touchstream_schemas::panes::Scores;
 
+    use crate::regressions::{Rule, Thresholds};
+
     use super::*;
 
     fn window<'a>(touchpoint: &'a str, answers: i64, end: EventTime) -> Window<'a> {
@@ -297,6 +308,50 @@ mod tests {
         assert_eq!(shown(&registry), 1);
         gauges.forget_old(end + Millis(120_001), advance);
         assert_eq!(shown(&registry), 0, "newer windows of it have nothing");
+    }
+
+    #[test]
+    fn the_end_of_a_regression_is_shown_for_a_while_and_only_when_it_is_over_everywhere() {
+        let registry = Registry::new();
+        let gauges = CxGauges::register(&registry).expect("the registry is new");
+        let watch = Watch {
+            subject: Subject {
+                tenant: "shop".into(),
+                rule: Rule::TouchpointSilent,
+                touchpoint: "checkout".into(),
+                channel: ALL.into(),
+                detail: "".into(),
+            },
+            handle: 0,
+            thresholds: Thresholds::of(Rule::TouchpointSilent),
+            owner: "somebody".to_owned(),
+            runbook: None,
+            time_zone: None,
+        };
+        let state = WatchState::default();
+        let values = || -> Vec<f64> {
+            let families = registry.gather();
+            let active = families.iter().find(|family| family.name() == "touchstream_cx_regression_active");
+            let metrics = active.map_or(&[][..], |family| family.get_metric());
+            metrics.iter().map(|metric| metric.get_gauge().get_value()).collect()
+        };
+        let show = |partition, at, is_active: bool| {
+            let active = is_active.then_some((&watch, &state));
+            gauges.show_regressions(partition, EventTime(at), active.into_iter());
+            gauges.forget_old(EventTime(at), |_| None);
+            values()
+        };
+        assert_eq!(show(0, 0, true), [1.0]);
+        assert_eq!(show(1, 0, true), [1.0], "silence shows in the metrics of two partitions");
+        assert_eq!(show(0, 1, false), [1.0], "it lasts in the other");
+        assert_eq!(show(1, 2, false), [0.0]);
+        assert_eq!(show(1, 3, true), [1.0], "again");
+        assert_eq!(show(1, 4, false), [0.0]);
+        assert_eq!(show(1, 4 + END_SHOWN.0, false), [0.0]);
+        assert_eq!(show(1, 5 + END_SHOWN.0, false), Vec::<f64>::new());
+        assert_eq!(show(0, 0, true), [1.0]);
+        gauges.forget_partition(0);
+        assert_eq!(values(), Vec::<f64>::new(), "whoever owns it now shows it");
     }
 
     #[test]

@@ -145,7 +145,8 @@ impl ChangeMark {
     /// Key: of what was told several times in a minute (by every server of a release, say) one is left, and of a tenant a bounded number.
     #[must_use]
     pub fn key(&self) -> String {
-        let (touchpoint, minute) = (self.touchpoint.as_deref().unwrap_or("*"), self.at.minute().0.to_string());
+        let (touchpoint, minute) =
+            (self.touchpoint.as_deref().unwrap_or("*"), self.at.minute().0.to_string());
         let whole = keys::join(&[touchpoint, &self.name, &minute]);
         format!("change/{}/{}", self.tenant, xxh3_64(whole.as_bytes()) % CHANGE_SLOTS)
     }
@@ -198,7 +199,10 @@ mod tests {
         assert!(Mark::of_json(br#"{"kind":"of a later release"}"#).is_err());
         let without_note = IncidentMark { note: None, ..incident.clone() };
         assert_eq!(without_note.id(), incident.id(), "a note is no part of what it is");
-        assert_ne!(IncidentMark { touchpoint: Some("cart".to_owned()), ..incident.clone() }.id(), incident.id());
+        assert_ne!(
+            IncidentMark { touchpoint: Some("cart".to_owned()), ..incident.clone() }.id(),
+            incident.id()
+        );
         assert_eq!(IncidentMark::id_of_key(&IncidentMark::key(&incident.id())), Some(&*incident.id()));
     }
 

@@ -137,7 +137,8 @@ impl Topics {
     /// Every topic with the way it is kept and whether it has the configured number of partitions (else one).
     #[must_use]
     pub fn all(&self) -> Vec<TopicSetup> {
-        let setup = |name: String, cleanup, partitioned| TopicSetup { name, cleanup, partitioned, kept_days: None };
+        let setup =
+            |name: String, cleanup, partitioned| TopicSetup { name, cleanup, partitioned, kept_days: None };
         let mut topics = Vec::new();
         for family in Family::ALL {
             topics.push(setup(self.raw(family), Cleanup::Raw, true));

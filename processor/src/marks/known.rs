@@ -183,12 +183,8 @@ mod tests {
         };
         let key = IncidentMark::key(&incident.id());
         known.take(key.as_bytes(), Some(&Mark::Incident(incident).to_json()));
-        let change = ChangeMark {
-            tenant: "shop".to_owned(),
-            touchpoint: None,
-            at: START,
-            name: "release".to_owned(),
-        };
+        let change =
+            ChangeMark { tenant: "shop".to_owned(), touchpoint: None, at: START, name: "release".to_owned() };
         known.take(change.key().as_bytes(), Some(&Mark::Change(change).to_json()));
         let silence = SilenceMark {
             tenant: "shop".to_owned(),
@@ -204,6 +200,10 @@ mod tests {
         known.take(key.as_bytes(), None);
         assert_eq!(known.marks(minute(30)).incidents, []);
         let much_later = known.marks(minute(60 * 24 * 100));
-        assert_eq!((much_later.changes.len(), much_later.lost.len()), (0, 1), "baselines do not reach so far back");
+        assert_eq!(
+            (much_later.changes.len(), much_later.lost.len()),
+            (0, 1),
+            "baselines do not reach so far back"
+        );
     }
 }

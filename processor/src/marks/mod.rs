@@ -9,7 +9,7 @@ mod known;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use touchstream_runtime::compacted::{CompactedError, Next, Reader};
+use touchstream_runtime::compacted::{self, CompactedError, Next, Reader};
 use touchstream_runtime::settings::KafkaSettings;
 use touchstream_runtime::shutdown::Shutdown;
 use touchstream_schemas::time::EventTime;
@@ -48,6 +48,20 @@ pub(crate) fn follow(
         Ok(()) => Ok(source),
         Err(_) => Err(CompactedError::Unread(topic.to_owned()).into()),
     }
+}
+
+/// What is known of them now; blocks.
+///
+/// # Errors
+/// When the topic is missing or cannot be read.
+pub(crate) fn read(settings: &KafkaSettings, topic: &str) -> Result<MarksSource, ProcessorError> {
+    let mut known = Known::default();
+    for (key, value) in compacted::read_all(settings, topic, CLIENT)? {
+        known.take(&key, value.as_deref());
+    }
+    let source = MarksSource::default();
+    source.set(known.marks(EventTime::now()));
+    Ok(source)
 }
 
 fn run(reader: &Reader, source: &MarksSource, read: &mpsc::SyncSender<()>, shutdown: &Shutdown) {

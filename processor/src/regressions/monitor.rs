@@ -206,12 +206,29 @@ impl Monitor {
 
     /// The check of `at`, a multiple of [`CHECK_INTERVAL`] before which everything was counted.
     pub fn check(&mut self, at: EventTime, marks: &Marks, history: &impl History) -> Vec<Change> {
+        self.check_rules(at, marks, history, false)
+    }
+
+    /// A check that is made up for, with newer ones behind it. Whether a touchpoint alone is silent or all of them are is found by several
+    /// owners, who must hear of each other between two checks: silence is not judged in a row of them.
+    pub fn check_missed(&mut self, at: EventTime, marks: &Marks, history: &impl History) -> Vec<Change> {
+        self.check_rules(at, marks, history, true)
+    }
+
+    fn check_rules(
+        &mut self,
+        at: EventTime,
+        marks: &Marks,
+        history: &impl History,
+        is_missed: bool,
+    ) -> Vec<Change> {
         if self.groups.is_empty() {
             self.sort();
         }
         let mut changes = Vec::new();
         for ((tenant, rule), group) in &self.groups {
-            if at.floor_to(rule.interval()) != at {
+            let is_about_silence = matches!(rule, Rule::TouchpointSilent | Rule::NothingArrives);
+            if at.floor_to(rule.interval()) != at || is_missed && is_about_silence {
                 continue;
             }
             let lost = match rule {

@@ -11,6 +11,7 @@ mod limit_pane;
 mod partition;
 mod ring;
 mod sizes;
+mod tell;
 mod watch;
 
 use std::collections::{BTreeMap, HashMap};

@@ -12,16 +12,16 @@ use touchstream_runtime::touchpoints::{Tenant, Touchpoint};
 use touchstream_schemas::event::ALL;
 use touchstream_schemas::log_buckets;
 use touchstream_schemas::panes::{Scores, metric, response};
-use touchstream_schemas::regressions::{Regression, Suspect};
 use touchstream_schemas::time::{EventTime, Millis};
 
 use super::emit::{Emitter, Sending};
 use super::partition::{PanePartition, Series};
+use super::tell::{log, record, unwatched};
 use crate::cells::{Cell, CheckoutCell, Counts, StepKey};
 use crate::regressions::statistics::Proportion;
 use crate::regressions::{
-    CHECK_INTERVAL, Change, Handle, History, Marks, Monitor, Part, Phase, Rule, Severity, Span, State, Subject,
-    Thresholds, Watch, WatchState,
+    CHECK_INTERVAL, Handle, History, Marks, Monitor, Part, Phase, Rule, Span, Subject, Thresholds, Watch,
+    WatchState,
 };
 use crate::series::SeriesKey;
 use crate::stage::{Output, StageError, base_revision};
@@ -95,7 +95,12 @@ impl PanePartition {
             sending.watch(&subject, &WatchState::default())?;
         }
         while at <= newest {
-            for change in self.monitor.check(at, marks, &seen) {
+            let changes = if at < newest {
+                self.monitor.check_missed(at, marks, &seen)
+            } else {
+                self.monitor.check(at, marks, &seen)
+            };
+            for change in changes {
                 sending.regression(&record(&change, revision))?;
                 log(&change);
             }
@@ -110,67 +115,6 @@ impl PanePartition {
         sending.emitter.metrics.cx().show_regressions(partition, now, self.monitor.active());
         self.note.checked_at = newest;
         Ok(())
-    }
-}
-
-/// The end of a regression of which nobody wants to hear any more: its touchpoint or its rule is not watched now.
-fn unwatched(subject: &Subject, state: &WatchState, at: EventTime) -> Change {
-    Change {
-        subject: subject.clone(),
-        at,
-        state: State::Resolved,
-        severity: if state.is_page { Severity::Page } else { Severity::Ticket },
-        since: Some(state.since),
-        evidence: None,
-        samples: (0, Thresholds::of(subject.rule).samples),
-        contributor: None,
-        suspects: Vec::new(),
-        owner: String::new(),
-        runbook: None,
-    }
-}
-
-/// Somebody who reads the log alone shall hear of it, too.
-fn log(change: &Change) {
-    let Subject { tenant, rule, touchpoint, channel, detail } = &change.subject;
-    let (rule, state) = (rule.name(), change.state.name());
-    tracing::info!(%tenant, rule, %touchpoint, %channel, %detail, state, owner = change.owner, "a rule changed its state");
-}
-
-fn record(change: &Change, revision: i64) -> Regression<'_> {
-    let Change { subject, evidence, .. } = change;
-    let known = |number: f64| number.is_finite().then_some(number);
-    let evidence = evidence.as_ref();
-    Regression {
-        tenant: &subject.tenant,
-        rule: subject.rule.name(),
-        touchpoint: &subject.touchpoint,
-        channel: &subject.channel,
-        detail: &subject.detail,
-        at: change.at,
-        state: change.state.name(),
-        severity: change.severity.name(),
-        since: change.since,
-        value: evidence.and_then(|found| known(found.value)),
-        baseline: evidence.and_then(|found| known(found.baseline)),
-        ci_low: evidence.and_then(|found| known(found.interval.0)),
-        ci_high: evidence.and_then(|found| known(found.interval.1)),
-        probability: evidence.and_then(|found| known(found.probability)),
-        samples: change.samples.0,
-        samples_needed: change.samples.1,
-        baseline_samples: evidence.map_or(0, |found| found.baseline_samples),
-        baseline_kind: evidence.map_or("", |found| found.kind.name()),
-        window_start: evidence.map(|found| found.window.from),
-        window_end: evidence.map(|found| found.window.to),
-        contributor: change.contributor.as_deref(),
-        suspects: change
-            .suspects
-            .iter()
-            .map(|suspect| Suspect { at: suspect.at, name: &suspect.name })
-            .collect(),
-        owner: &change.owner,
-        runbook: change.runbook.as_deref(),
-        revision,
     }
 }
 
@@ -381,7 +325,9 @@ impl History for Seen<'_> {
             | Source::Errors(index)
             | Source::Waits(index, _)
             | Source::Scores(index) => begins(index),
-            Source::Events(indexes) | Source::Arrivals(indexes) => indexes.into_iter().map(begins).min().unwrap_or(EventTime::MAX),
+            Source::Events(indexes) | Source::Arrivals(indexes) => {
+                indexes.into_iter().map(begins).min().unwrap_or(EventTime::MAX)
+            }
         }
     }
 
@@ -394,8 +340,10 @@ impl History for Seen<'_> {
                     _ => crate::cells::StepCell::default(),
                 };
                 // Of the attempts of one time those that went on are known sooner than those that did not.
-                let went_on =
-                    self.cells(index, span.earlier(self.session_silence)).map(of).map(|step| step.reached - step.dropped);
+                let went_on = self
+                    .cells(index, span.earlier(self.session_silence))
+                    .map(of)
+                    .map(|step| step.reached - step.dropped);
                 sum.hits = self.cells(index, span).map(of).map(|step| step.dropped).sum();
                 sum.trials = sum.hits + went_on.sum::<i64>();
             }

@@ -35,11 +35,23 @@ const SHARE: RangeInclusive<f64> = 0.001..=1.0;
 /// Every rule that can be set.
 pub const SETTABLE_RULES: [SettableRule; 6] = [
     SettableRule { name: "nps_fell", effect: Some(1.0..=200.0), unit: "points, from 1 to 200" },
-    SettableRule { name: "drop_off_rose", effect: Some(SHARE), unit: "a share, from 0.001 to 1 (0.05 is 5 percentage points)" },
-    SettableRule { name: "response_p95_rose", effect: Some(0.01..=100.0), unit: "a share of the usual time, from 0.01 to 100 (0.25 is a quarter longer)" },
+    SettableRule {
+        name: "drop_off_rose",
+        effect: Some(SHARE),
+        unit: "a share, from 0.001 to 1 (0.05 is 5 percentage points)",
+    },
+    SettableRule {
+        name: "response_p95_rose",
+        effect: Some(0.01..=100.0),
+        unit: "a share of the usual time, from 0.01 to 100 (0.25 is a quarter longer)",
+    },
     SettableRule { name: "response_slo_burn", effect: None, unit: "" },
     SettableRule { name: "touchpoint_silent", effect: None, unit: "" },
-    SettableRule { name: "error_rate_rose", effect: Some(SHARE), unit: "a share, from 0.001 to 1 (0.02 is 2 percentage points)" },
+    SettableRule {
+        name: "error_rate_rose",
+        effect: Some(SHARE),
+        unit: "a share, from 0.001 to 1 (0.02 is 2 percentage points)",
+    },
 ];
 
 /// With fewer nothing can be told from chance.
@@ -72,7 +84,10 @@ fn rule(name: &Spanned<String>, written: &RuleText) -> Result<RuleSettings, Mist
     }
     if let Some(effect) = &written.min_effect {
         let Some(bounds) = &known.effect else {
-            return Err(mistake(effect, format!("{} has no min_effect; min_samples is what it asks for", known.name)));
+            return Err(mistake(
+                effect,
+                format!("{} has no min_effect; min_samples is what it asks for", known.name),
+            ));
         };
         if !bounds.contains(effect.get_ref()) {
             return Err(mistake(effect, format!("expected {}", known.unit)));
