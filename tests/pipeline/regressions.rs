@@ -53,7 +53,7 @@ struct Sender<'m> {
 }
 
 impl Sender<'_> {
-    fn add(&mut self, at: i64, kind: &str, context: Value, data: Value) {
+    fn add(&mut self, at: i64, kind: &str, context: &Value, data: &Value) {
         let time = jiff::Timestamp::from_millisecond(at).expect("a time").to_string();
         self.number += 1;
         // What is sent again after a refusal counts once.
@@ -81,11 +81,11 @@ impl Sender<'_> {
             let device = if is_mobile { "mobile" } else { "desktop" };
             let context = json!({"touchpoint": "checkout", "channel": "web", "device": device});
             let gives_up = if is_broken && is_mobile { minute % 10 != 8 } else { minute % 10 == 3 };
-            self.add(at, "checkout.started", context.clone(), json!({"checkout_id": id}));
+            self.add(at, "checkout.started", &context, &json!({"checkout_id": id}));
             let step = json!({"checkout_id": id, "step": "payment", "action": "viewed"});
-            self.add(at + 20_000, "checkout.step", context.clone(), step);
+            self.add(at + 20_000, "checkout.step", &context, &step);
             if !gives_up {
-                self.add(at + 40_000, "checkout.completed", context, json!({"checkout_id": id}));
+                self.add(at + 40_000, "checkout.completed", &context, &json!({"checkout_id": id}));
             }
         }
         self.everywhere(to);
@@ -96,12 +96,12 @@ impl Sender<'_> {
         for number in 0..24 {
             let id = format!("{at}-{number}");
             let context = json!({"session_id": id});
-            self.add(at, "app.screen_viewed", context.clone(), json!({"name": "home"}));
-            self.add(at, "checkout.started", json!({}), json!({"checkout_id": id}));
+            self.add(at, "app.screen_viewed", &context, &json!({"name": "home"}));
+            self.add(at, "checkout.started", &json!({}), &json!({"checkout_id": id}));
             let message = json!({"conversation_id": id, "sender": "agent"});
-            self.add(at, "chat.message", json!({}), message);
+            self.add(at, "chat.message", &json!({}), &message);
             let shown = json!({"survey_id": "s", "submission_id": id});
-            self.add(at, "feedback.shown", json!({}), shown);
+            self.add(at, "feedback.shown", &json!({}), &shown);
         }
         self.send();
     }
@@ -129,7 +129,7 @@ fn a_regression_wakes_its_owner_once_and_tells_its_end_once() {
     let mut sender = Sender { machine: &machine, waiting: Vec::new(), number: 0 };
     sender.shop(broken - 9 * 24 * HOUR, broken, false);
     let change = json!({"name": "release 7"});
-    sender.add(broken - HOUR / 2, "app.change", json!({"session_id": "release"}), change);
+    sender.add(broken - HOUR / 2, "app.change", &json!({"session_id": "release"}), &change);
     sender.send();
     assert_eq!(people.pages("team-checkout"), Vec::<Value>::new());
 
