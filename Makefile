@@ -6,7 +6,7 @@ CARGO ?= cargo
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help tools test-tools up test format-check fmt lint dependencies tests build pin-parts browser-files schedules chaos-ingest chaos-processor chaos-sink hostile bench-accept bench-ingest bench-processor bench-queries bench-regressions bench-sink fuzz
+.PHONY: help tools test-tools up test format-check fmt lint dependencies tests build pin-parts browser-files schedules chaos-ingest chaos-processor chaos-sink regressions-simulated hostile bench-accept bench-ingest bench-processor bench-queries bench-regressions bench-sink fuzz
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ chaos-processor: ## Three processors killed, stopped, started at random while ev
 CHAOS_OUTAGE_SECONDS ?= 600
 chaos-sink: ## Exactly once: 2 million events, 30 kills of sinks and ClickHouse, swallowed answers, ClickHouse away for CHAOS_OUTAGE_SECONDS=600; SEED=n
 	CHAOS_OUTAGE_SECONDS=$(CHAOS_OUTAGE_SECONDS) $(CARGO) test --release --locked -p touchstream-sink --test chaos -- --ignored --nocapture --exact two_million_events
+
+regressions-simulated: ## A simulated month in which everything goes wrong that the simulator knows: each is told, an outage of ingest is not
+	$(CARGO) test --release --locked --test pipeline -- --ignored --nocapture --exact regressions::what_the_simulator_breaks_is_found_and_an_outage_of_ingest_is_not_taken_for_it
 
 hostile: ## Every attack at once on ingest: memory flat, an honest client's p99 within twice its normal, without a floor
 	HOSTILE_STRICT=1 $(CARGO) test --release --locked -p touchstream-ingest --test http attacks_cost -- --nocapture

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use touchstream_simulator::RegressionOrder;
 
+use crate::incident::IncidentCommand;
 use crate::key::KeyCommand;
 use crate::rejected::RejectedCommand;
 use crate::replay::ReplayOptions;
@@ -69,6 +70,9 @@ pub(crate) enum Command {
     /// What could not be processed: list it, look at it. Changes nothing.
     #[command(subcommand)]
     Rejected(RejectedCommand),
+    /// Note outages and holidays, so that they are no baseline of the rules that tell regressions.
+    #[command(subcommand)]
+    Incident(IncidentCommand),
     /// Rebuild facts, minutes and windows of a period from the raw topics; readers see the old results or the new ones, never both.
     ///
     /// Needs the raw records of the period and of the 7 days before it. The processor waits while it is replaced, usually some seconds.

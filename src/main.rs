@@ -5,6 +5,7 @@ mod cli;
 mod config;
 mod doctor;
 mod error;
+mod incident;
 mod key;
 mod rejected;
 mod replay;
@@ -63,6 +64,7 @@ async fn run(cli: Cli) -> Result<(), CommandError> {
         Command::Simulate(options) => simulate::run(options).await,
         Command::Key(key::KeyCommand::Create(options)) => key::create(config, options).await,
         Command::Rejected(command) => rejected::run(config, command).await,
+        Command::Incident(command) => incident::run(config, command).await,
         Command::Replay(options) => replay::run(config, options).await,
         Command::Doctor(options) => doctor::run(config, &options).await,
         Command::Config(options) => config::show(config, &options),

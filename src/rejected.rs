@@ -184,8 +184,8 @@ fn assign(consumer: &BaseConsumer, topic: &str, last: Option<i64>) -> anyhow::Re
     let partitions: Vec<i32> = metadata
         .topics()
         .iter()
-        .flat_map(|topic| topic.partitions())
-        .map(|partition| partition.id())
+        .flat_map(rdkafka::metadata::MetadataTopic::partitions)
+        .map(rdkafka::metadata::MetadataPartition::id)
         .collect();
     anyhow::ensure!(!partitions.is_empty(), "failed to find the topic {topic}: run `touchstream setup`");
     let (mut start, mut unread) = (TopicPartitionList::new(), BTreeSet::new());

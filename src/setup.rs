@@ -83,7 +83,7 @@ async fn create(
     missing: &[(TopicSetup, i32)],
 ) -> anyhow::Result<()> {
     let configurations: Vec<HashMap<&str, String>> =
-        missing.iter().map(|(topic, _)| configuration(topic.cleanup, settings)).collect();
+        missing.iter().map(|(topic, _)| configuration(topic, settings)).collect();
     let topics: Vec<NewTopic<'_>> = missing
         .iter()
         .zip(&configurations)
@@ -103,14 +103,14 @@ async fn create(
 }
 
 /// How a topic is kept. Raw topics carry append times: the duplicate rule and retention count from them.
-fn configuration(cleanup: Cleanup, settings: &KafkaSettings) -> HashMap<&'static str, String> {
+fn configuration(topic: &TopicSetup, settings: &KafkaSettings) -> HashMap<&'static str, String> {
     let days = |days: u32| (u64::from(days) * DAY_MS).to_string();
     let mut configuration = HashMap::from([
         ("min.insync.replicas", if settings.replication >= 3 { "2" } else { "1" }.to_owned()),
         ("compression.type", "producer".to_owned()),
         ("max.message.bytes", kafka::MAX_MESSAGE_BYTES.to_string()),
     ]);
-    match cleanup {
+    match topic.cleanup {
         Cleanup::Raw => {
             configuration.insert("cleanup.policy", "delete".to_owned());
             configuration.insert("message.timestamp.type", "LogAppendTime".to_owned());
@@ -124,6 +124,10 @@ fn configuration(cleanup: Cleanup, settings: &KafkaSettings) -> HashMap<&'static
             configuration.insert("cleanup.policy", "compact".to_owned());
             configuration.insert("min.cleanable.dirty.ratio", "0.3".to_owned());
             configuration.insert("segment.bytes", (64 << 20).to_string());
+            if let Some(kept) = topic.kept_days {
+                configuration.insert("cleanup.policy", "compact,delete".to_owned());
+                configuration.insert("retention.ms", days(kept));
+            }
         }
     }
     configuration

@@ -134,7 +134,7 @@ const events = (rows) => show('events', rows.length ? table([
 ], rows) : none('noEvents'))
 
 /** What a rule's numbers are: shares, seconds, scores, or counts. */
-const FORMATS = { nps_fell: score, drop_off_rose: share, error_rate_rose: share, response_slo_burn: share, response_p95_rose: duration, touchpoint_silent: count }
+const FORMATS = { nps_fell: score, drop_off_rose: share, error_rate_rose: share, response_slo_burn: share, response_p95_rose: duration, touchpoint_silent: count, nothing_arrives: count }
 const regressions = (rows) => {
   if (!rows.length) return show('regressions', none('noRegressions'))
   show('regressions', ...rows.map((row) => {

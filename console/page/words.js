@@ -22,7 +22,7 @@ const WORDS = {
     live: 'live', connecting: 'connecting …', trouble: 'Some numbers are old: the database does not answer.', cut: 'No connection; the numbers are old. Trying again …',
     noTenant: 'No tenant has sent anything yet.', notBoughtChart: 'Share not bought', npsChart: 'Score', low: 'lower end', high: 'upper end', of: 'of',
     rule_nps_fell: 'NPS fell', rule_drop_off_rose: 'Drop-off rose', rule_response_p95_rose: 'Answers became slow', rule_response_slo_burn: 'Promised response time is being broken',
-    rule_touchpoint_silent: 'Touchpoint is silent', rule_error_rate_rose: 'More responses fail',
+    rule_touchpoint_silent: 'Touchpoint is silent', rule_error_rate_rose: 'More responses fail', rule_nothing_arrives: 'Nothing arrives any more',
     now: 'Now', before: 'Before', since: 'Since', owner: 'Owner', runbook: 'What to do', suspects: 'Changed shortly before', contributor: 'Mostly', cases: 'Cases',
   },
   de: {
@@ -46,7 +46,7 @@ const WORDS = {
     live: 'live', connecting: 'verbinde …', trouble: 'Manche Zahlen sind alt: Die Datenbank antwortet nicht.', cut: 'Keine Verbindung, die Zahlen sind alt. Neuer Versuch …',
     noTenant: 'Noch kein Mandant hat etwas gesendet.', notBoughtChart: 'Anteil nicht gekauft', npsChart: 'Wert', low: 'unteres Ende', high: 'oberes Ende', of: 'von',
     rule_nps_fell: 'NPS ist gefallen', rule_drop_off_rose: 'Mehr Abbrüche', rule_response_p95_rose: 'Antworten sind langsam geworden', rule_response_slo_burn: 'Die versprochene Antwortzeit wird gebrochen',
-    rule_touchpoint_silent: 'Kontaktpunkt ist verstummt', rule_error_rate_rose: 'Mehr Antworten schlagen fehl',
+    rule_touchpoint_silent: 'Kontaktpunkt ist verstummt', rule_error_rate_rose: 'Mehr Antworten schlagen fehl', rule_nothing_arrives: 'Es kommt nichts mehr an',
     now: 'Jetzt', before: 'Vorher', since: 'Seit', owner: 'Zuständig', runbook: 'Was tun', suspects: 'Kurz vorher geändert', contributor: 'Vor allem', cases: 'Fälle',
   },
 }

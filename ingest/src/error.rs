@@ -48,6 +48,9 @@ pub enum IngestError {
     /// The producer or consumer cannot be created.
     #[error("failed to set up the Kafka client: {0}")]
     Kafka(#[from] rdkafka::error::KafkaError),
+    /// The topic of marks cannot be written.
+    #[error(transparent)]
+    Marks(#[from] touchstream_runtime::compacted::CompactedError),
     /// The schema registry does not help.
     #[error(transparent)]
     Registry(#[from] touchstream_schemas::registry::RegistryError),

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use prometheus::Registry;
 use tokio::net::TcpListener;
 use touchstream_runtime::admin::{self, Readiness};
+use touchstream_runtime::compacted::Writer;
 use touchstream_runtime::kafka;
 use touchstream_runtime::settings::Settings;
 use touchstream_runtime::shutdown::Shutdown;
@@ -23,6 +24,7 @@ use touchstream_schemas::topics::Topics;
 use crate::accept::Workspaces;
 use crate::dialect::alias::Aliases;
 use crate::error::IngestError;
+use crate::health::Health;
 use crate::keys::follow::{self, Follower};
 use crate::keys::snapshot::Snapshot;
 use crate::keys::{Keys, WriteKey};
@@ -48,6 +50,8 @@ const KAFKA: &str = "kafka";
 const SECRET_BYTES: usize = 16;
 /// How often counts of data quality are sent.
 const QUALITY_INTERVAL: Duration = Duration::from_secs(1);
+/// Longest wait until Kafka has a mark of health.
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often Kafka is asked whether it is there.
 const WATCH_INTERVAL: Duration = Duration::from_secs(2);
 /// Longest wait for its answer.
@@ -130,7 +134,7 @@ pub async fn serve(settings: &Settings, shutdown: Shutdown) -> Result<(), Ingest
         trial_pseudonyms: Pseudonyms::new(&format!("{}{}", uuid::Uuid::now_v7(), uuid::Uuid::now_v7()), ""),
         recent: RecentIds::default(),
         metrics: Metrics::new(&registry)?,
-        quality: QualityCounts::new(instance),
+        quality: QualityCounts::new(instance.clone()),
         workspaces: Workspaces::new(framings.raw),
     });
     let listener = TcpListener::bind(&options.listen)
@@ -151,6 +155,16 @@ pub async fn serve(settings: &Settings, shutdown: Shutdown) -> Result<(), Ingest
         let (ingest, shutdown) = (Arc::clone(&ingest), shutdown.clone());
         spawn_thread("ingest-kafka-watch", move || watch_kafka(&ingest, &shutdown))?
     };
+    let health = {
+        let client = format!("touchstream-ingest-health-{}", kafka::unique_id());
+        let writer = Writer::open(&settings.kafka, &topics.marks(), &client, HEALTH_TIMEOUT)?;
+        let health = Health::new(instance, &options.spool_dir);
+        let (ingest, shutdown) = (Arc::clone(&ingest), shutdown.clone());
+        let look = move || {
+            (ingest.readiness.missing().is_empty(), ingest.spool.as_ref().and_then(Spool::waits_since))
+        };
+        spawn_thread("ingest-health", move || health.run(&writer, &shutdown, look))?
+    };
     let quality = tokio::spawn(send_quality(Arc::clone(&ingest), framings.quality, shutdown.clone()));
 
     let limits = ConnectionLimits {
@@ -170,14 +184,14 @@ pub async fn serve(settings: &Settings, shutdown: Shutdown) -> Result<(), Ingest
     let encoder = quality
         .await
         .map_err(|error| IngestError::Thread { what: "data quality", reason: error.to_string() })?;
-    drain(ingest, encoder, [follower, watcher]).await
+    drain(ingest, encoder, [follower, watcher, health]).await
 }
 
 /// Sends what is left and waits for the threads.
 async fn drain(
     ingest: Arc<Ingest>,
     mut encoder: Encoder,
-    threads: [std::thread::JoinHandle<()>; 2],
+    threads: [std::thread::JoinHandle<()>; 3],
 ) -> Result<(), IngestError> {
     tokio::task::spawn_blocking(move || {
         if let Some(spool) = &ingest.spool {

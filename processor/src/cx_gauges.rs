@@ -1,7 +1,7 @@
 //! The newest customer-experience values as gauges, for alerts and for people who look at Prometheus only.
 //!
 //! Rolling up shows each newest window here as it sends it; whoever loses a partition shows nothing of it any more, and what has no
-//! samples is absent, never zero; a regression is shown for as long as it lasts. Their number is bounded: beyond it only totals over all touchpoints, channels and devices are shown.
+//! samples is absent, never zero; a regression is shown for as long as it lasts, and its end as zero for a while, so that its alert ends at once. Their number is bounded: beyond it only totals over all touchpoints, channels and devices are shown.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -19,6 +19,8 @@ use crate::regressions::{Subject, Watch, WatchState};
 const MOST: usize = 5_000;
 /// How long after its successor began a window is still shown: refreshes may take a few seconds.
 const GRACE: Millis = Millis::MINUTE;
+/// How long the end of a regression is shown: whoever looks every minute sees it several times.
+const END_SHOWN: Millis = Millis::MINUTE.times(10);
 const REGRESSION_LABELS: [&str; 6] = ["tenant", "rule", "touchpoint", "channel", "severity", "owner"];
 const LABELS: [&str; 5] = ["tenant", "touchpoint", "channel", "device", "window"];
 
@@ -44,8 +46,11 @@ pub(crate) struct CxGauges {
     regressions: [GaugeVec; 4],
     left_out: IntCounter,
     shown: Arc<Mutex<HashMap<Key, Shown>>>,
-    regressions_shown: Arc<Mutex<HashMap<i32, Vec<RegressionLabels>>>>,
+    regressions_shown: Arc<Mutex<HashMap<RegressionLabels, Shares>>>,
 }
+
+/// Partitions whose regression has the same labels (silence shows in several metrics), with the time of its end if it is over there.
+type Shares = HashMap<i32, Option<EventTime>>;
 
 /// The labels of a regression, in the order of [`REGRESSION_LABELS`].
 type RegressionLabels = [String; REGRESSION_LABELS.len()];
@@ -86,7 +91,10 @@ impl CxGauges {
                 )?,
             ],
             regressions: [
-                regression("touchstream_cx_regression_active", "1 while a regression lasts.")?,
+                regression(
+                    "touchstream_cx_regression_active",
+                    "1 while a regression lasts, 0 for ten minutes after it.",
+                )?,
                 regression(
                     "touchstream_cx_regression_value",
                     "What is found: a share, seconds, points or events.",
@@ -125,11 +133,12 @@ impl CxGauges {
         shown.insert(key, Shown { partition, end: window.window_end });
     }
 
-    /// Shows the regressions of a partition that last, and takes away those that do not. Steps of a checkout share their labels: the one
+    /// Shows the regressions of a partition that last; those that ended are shown as zero for a while and then taken away. Steps of a checkout share their labels: the one
     /// furthest from what is usual is shown.
     pub(crate) fn show_regressions<'w>(
         &self,
         partition: i32,
+        now: EventTime,
         active: impl Iterator<Item = (&'w Watch, &'w WatchState)>,
     ) {
         let mut newest: HashMap<RegressionLabels, &WatchState> = HashMap::new();
@@ -144,10 +153,15 @@ impl CxGauges {
             }
         }
         let mut shown = self.regressions_shown.lock().unwrap_or_else(PoisonError::into_inner);
-        for labels in shown.remove(&partition).unwrap_or_default() {
-            if !newest.contains_key(&labels) {
-                // It may be gone already, which is what is wanted.
-                self.regressions.iter().for_each(|gauge| drop(gauge.remove_label_values(&labels)));
+        for (labels, shares) in shown.iter_mut() {
+            if newest.contains_key(labels) {
+                continue;
+            }
+            if let Some(ended_at @ None) = shares.get_mut(&partition) {
+                *ended_at = Some(now);
+                if shares.values().all(Option::is_some) {
+                    self.regressions[0].with_label_values(labels).set(0.0);
+                }
             }
         }
         for (labels, state) in &newest {
@@ -156,7 +170,22 @@ impl CxGauges {
                 gauge.with_label_values(labels).set(number);
             }
         }
-        shown.insert(partition, newest.into_keys().collect());
+        for labels in newest.into_keys() {
+            shown.entry(labels).or_default().insert(partition, None);
+        }
+    }
+
+    /// Takes away regressions of a partition that ended a while ago, or all of them.
+    fn forget_regressions(&self, is_gone: impl Fn(i32, Option<EventTime>) -> bool) {
+        let mut shown = self.regressions_shown.lock().unwrap_or_else(PoisonError::into_inner);
+        shown.retain(|labels, shares| {
+            shares.retain(|partition, ended_at| !is_gone(*partition, *ended_at));
+            if shares.is_empty() {
+                // It may be gone already, which is what is wanted.
+                self.regressions.iter().for_each(|gauge| drop(gauge.remove_label_values(labels)));
+            }
+            !shares.is_empty()
+        });
     }
 
     /// Takes away what is not of the newest window any more: nothing happened in it since.
@@ -165,11 +194,14 @@ impl CxGauges {
             Some(advance) => shown.end + advance + GRACE < now,
             None => true,
         });
+        // A clock that was set back must not show an end for ever.
+        let is_old = |ended_at: EventTime| now - ended_at > END_SHOWN || now < ended_at;
+        self.forget_regressions(|_, ended_at| ended_at.is_some_and(is_old));
     }
 
     /// Takes away what a partition showed: it has another owner now.
     pub(crate) fn forget_partition(&self, partition: i32) {
-        self.show_regressions(partition, std::iter::empty());
+        self.forget_regressions(|of, _| of == partition);
         self.forget(|_, shown| shown.partition == partition);
     }
 
@@ -221,6 +253,8 @@ fn value_of(window: &Window<'_>) -> Option<(usize, Option<f64>)> {
 #[cfg(test)]
 mod tests {
     use touchstream_schemas::panes::Scores;
+
+    use crate::regressions::{Rule, Thresholds};
 
     use super::*;
 
@@ -274,6 +308,50 @@ mod tests {
         assert_eq!(shown(&registry), 1);
         gauges.forget_old(end + Millis(120_001), advance);
         assert_eq!(shown(&registry), 0, "newer windows of it have nothing");
+    }
+
+    #[test]
+    fn the_end_of_a_regression_is_shown_for_a_while_and_only_when_it_is_over_everywhere() {
+        let registry = Registry::new();
+        let gauges = CxGauges::register(&registry).expect("the registry is new");
+        let watch = Watch {
+            subject: Subject {
+                tenant: "shop".into(),
+                rule: Rule::TouchpointSilent,
+                touchpoint: "checkout".into(),
+                channel: ALL.into(),
+                detail: "".into(),
+            },
+            handle: 0,
+            thresholds: Thresholds::of(Rule::TouchpointSilent),
+            owner: "somebody".to_owned(),
+            runbook: None,
+            time_zone: None,
+        };
+        let state = WatchState::default();
+        let values = || -> Vec<f64> {
+            let families = registry.gather();
+            let active = families.iter().find(|family| family.name() == "touchstream_cx_regression_active");
+            let metrics = active.map_or(&[][..], |family| family.get_metric());
+            metrics.iter().map(|metric| metric.get_gauge().get_value()).collect()
+        };
+        let show = |partition, at, is_active: bool| {
+            let active = is_active.then_some((&watch, &state));
+            gauges.show_regressions(partition, EventTime(at), active.into_iter());
+            gauges.forget_old(EventTime(at), |_| None);
+            values()
+        };
+        assert_eq!(show(0, 0, true), [1.0]);
+        assert_eq!(show(1, 0, true), [1.0], "silence shows in the metrics of two partitions");
+        assert_eq!(show(0, 1, false), [1.0], "it lasts in the other");
+        assert_eq!(show(1, 2, false), [0.0]);
+        assert_eq!(show(1, 3, true), [1.0], "again");
+        assert_eq!(show(1, 4, false), [0.0]);
+        assert_eq!(show(1, 4 + END_SHOWN.0, false), [0.0]);
+        assert_eq!(show(1, 5 + END_SHOWN.0, false), Vec::<f64>::new());
+        assert_eq!(show(0, 0, true), [1.0]);
+        gauges.forget_partition(0);
+        assert_eq!(values(), Vec::<f64>::new(), "whoever owns it now shows it");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use rdkafka::error::KafkaError;
 use touchstream_runtime::admin::AdminError;
+use touchstream_runtime::compacted::CompactedError;
 use touchstream_runtime::kafka::ConnectError;
 use touchstream_runtime::replays::ReplaysError;
 use touchstream_runtime::secret::SecretFileError;
@@ -26,6 +27,9 @@ pub enum ProcessorError {
     /// What replays do cannot be followed.
     #[error(transparent)]
     Replays(#[from] ReplaysError),
+    /// Marks cannot be followed.
+    #[error(transparent)]
+    Marks(#[from] CompactedError),
     /// The admin port could not be opened.
     #[error(transparent)]
     Admin(#[from] AdminError),

@@ -12,6 +12,7 @@ pub mod contacts;
 mod cx_gauges;
 mod error;
 mod hash;
+pub mod marks;
 pub mod measure;
 mod metrics;
 mod partitions;

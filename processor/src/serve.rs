@@ -17,6 +17,7 @@ use touchstream_schemas::topics::Topics;
 
 use crate::contacts::Contacts;
 use crate::error::ProcessorError;
+use crate::marks;
 use crate::measure::Measure;
 use crate::metrics::Metrics;
 use crate::roll_up::RollUp;
@@ -63,6 +64,11 @@ pub async fn serve(
         let follow = tokio::task::spawn_blocking(move || Replays::follow(&kafka, &topic, shutdown));
         follow.await.expect("following does not panic")?
     };
+    let marks = {
+        let (kafka, topic, shutdown) = (settings.kafka.clone(), topics.marks(), shutdown.clone());
+        let follow = tokio::task::spawn_blocking(move || marks::follow(&kafka, &topic, shutdown));
+        follow.await.expect("following does not panic")?
+    };
     while !shutdown.is_cancelled() {
         if replays.is_held(Phase::Rebuilding) {
             for name in STAGES {
@@ -74,7 +80,9 @@ pub async fn serve(
         stage::raise_epoch(replays.epoch());
         let stages: [Box<dyn Stage>; 3] = [
             Box::new(Measure::new(settings, touchpoints.clone(), panes, metrics.clone())),
-            Box::new(RollUp::new(settings, touchpoints.clone(), raw, metrics.clone())),
+            Box::new(
+                RollUp::new(settings, touchpoints.clone(), raw, metrics.clone()).with_marks(marks.clone()),
+            ),
             Box::new(Contacts::new(settings)),
         ];
         // Ends with the process, or when a replay asks for the partitions.

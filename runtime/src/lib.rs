@@ -6,6 +6,7 @@
 
 pub mod admin;
 pub mod clickhouse;
+pub mod compacted;
 pub mod kafka;
 pub mod replays;
 pub mod secret;

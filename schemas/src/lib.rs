@@ -17,6 +17,7 @@ pub mod event;
 pub mod facts;
 pub mod keys;
 pub mod log_buckets;
+pub mod marks;
 pub mod minutes;
 pub mod money;
 pub mod panes;

@@ -1,6 +1,7 @@
 //! Topic names, and how each topic is to be set up.
 
 use crate::event::Family;
+use crate::marks;
 
 /// Names all topics under one prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,10 +128,17 @@ impl Topics {
         self.named("replays")
     }
 
+    /// What is known of times besides what customers did: incidents, changes, outages of ingest.
+    #[must_use]
+    pub fn marks(&self) -> String {
+        self.named("marks")
+    }
+
     /// Every topic with the way it is kept and whether it has the configured number of partitions (else one).
     #[must_use]
     pub fn all(&self) -> Vec<TopicSetup> {
-        let setup = |name: String, cleanup, partitioned| TopicSetup { name, cleanup, partitioned };
+        let setup =
+            |name: String, cleanup, partitioned| TopicSetup { name, cleanup, partitioned, kept_days: None };
         let mut topics = Vec::new();
         for family in Family::ALL {
             topics.push(setup(self.raw(family), Cleanup::Raw, true));
@@ -154,6 +162,8 @@ impl Topics {
         topics.push(setup(self.rejected(), Cleanup::Derived, false));
         topics.push(setup(self.keys(), Cleanup::Compacted, false));
         topics.push(setup(self.replays(), Cleanup::Compacted, false));
+        let marks = setup(self.marks(), Cleanup::Compacted, false);
+        topics.push(TopicSetup { kept_days: Some(marks::KEPT_DAYS), ..marks });
         topics
     }
 }
@@ -167,4 +177,6 @@ pub struct TopicSetup {
     pub cleanup: Cleanup,
     /// Whether it has the configured number of partitions; else one.
     pub partitioned: bool,
+    /// Of a compacted topic: after how many days a record goes although it is the newest of its key; none: never.
+    pub kept_days: Option<u32>,
 }

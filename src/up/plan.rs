@@ -16,6 +16,8 @@ const DEMO_EVENTS_PER_DAY: &str = "6000";
 /// Live events a second of the demo.
 const DEMO_RATE: &str = "3";
 const DEMO_DAYS: i64 = 14;
+/// Owners of the demo's touchpoints: without them no rule watches anything.
+const DEMO_TOUCHPOINTS: &str = include_str!("../../deploy/config/demo-touchpoints.toml");
 /// Yesterday on phones most payments failed, for half a day.
 const DEMO_REGRESSION: &str = "payment-errors@+12d18h/12h";
 
@@ -99,6 +101,12 @@ impl Plan {
         if is_demo && is_default("processor.lateness_days") {
             // Two weeks of history come late and must count all the same.
             overrides.push(("TOUCHSTREAM__PROCESSOR__LATENESS_DAYS", "15".to_owned()));
+        }
+        if is_demo && is_default("processor.touchpoints_file") {
+            let file = data_dir.join("demo-touchpoints.toml");
+            std::fs::write(&file, DEMO_TOUCHPOINTS)
+                .with_context(|| format!("failed to write {}", file.display()))?;
+            overrides.push(("TOUCHSTREAM__PROCESSOR__TOUCHPOINTS_FILE", file.display().to_string()));
         }
         let program = std::env::current_exe().context("failed to find this program's own file")?;
         let config = config.map(Path::to_path_buf);

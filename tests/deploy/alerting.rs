@@ -43,7 +43,7 @@ fn said(checkout: bool, marker: bool, spool_age: u32) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn on_call_hears_of_a_regression_once_and_once_of_its_end() {
     let people = People::start().await;
-    let mut servers = Servers::start(&people);
+    let mut servers = Servers::start(&people, &people.web.to_string(), &[]);
 
     people.say(said(false, false, 0));
     servers.scraped("touchstream_cx_regression_active").await;

@@ -38,6 +38,11 @@ pub(crate) struct Machine {
 impl Machine {
     /// Starts everything and waits until it is ready.
     pub(crate) fn start() -> Machine {
+        Machine::start_with(&[])
+    }
+
+    /// The same with environment variables that override settings.
+    pub(crate) fn start_with(overrides: &[(&str, String)]) -> Machine {
         let turn = turn();
         let directory = tempfile::tempdir().expect("a directory can be made");
         let [
@@ -86,7 +91,10 @@ impl Machine {
             ("sink", sink_admin),
             ("console", console_admin),
         ];
-        let services = admins.map(|(name, admin)| Service::new(name, directory.path(), &address(admin)));
+        let services = admins.map(|(name, admin)| {
+            let service = Service::new(name, directory.path(), &address(admin));
+            overrides.iter().fold(service, |service, (name, value)| service.with(name, value.clone()))
+        });
         let mut machine = Machine {
             services: services.into(),
             _kafka: kafka,

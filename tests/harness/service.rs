@@ -35,9 +35,14 @@ impl Service {
     }
 
     /// The same service with an environment variable that overrides a setting.
-    pub(crate) fn with(mut self, variable: &str, value: &Path) -> Service {
+    pub(crate) fn with(mut self, variable: &str, value: impl Into<OsString>) -> Service {
         self.spec.environment.push((variable.into(), value.into()));
         self
+    }
+
+    /// Where its admin port is.
+    pub(crate) fn admin(&self) -> &str {
+        &self.admin
     }
 
     pub(crate) fn start(&mut self) {

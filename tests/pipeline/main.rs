@@ -3,6 +3,9 @@
 
 #[path = "../harness/mod.rs"]
 mod harness;
+#[path = "../deploy/repository.rs"]
+#[expect(dead_code, reason = "these tests read files of alerting alone")]
+mod repository;
 
 mod bad_input;
 mod doctor;
@@ -11,6 +14,7 @@ mod metrics;
 mod one_event;
 mod processes;
 mod readme;
+mod regressions;
 mod replay;
 mod simulated_day;
 mod up;

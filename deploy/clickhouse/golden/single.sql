@@ -1149,7 +1149,7 @@ FROM cx.store_sequences FINAL;
 CREATE OR REPLACE VIEW cx.regressions
 (
     `tenant` LowCardinality(String) COMMENT 'Tenant.',
-    `rule` LowCardinality(String) COMMENT 'nps_fell, drop_off_rose, response_p95_rose, response_slo_burn, touchpoint_silent or error_rate_rose.',
+    `rule` LowCardinality(String) COMMENT 'nps_fell, drop_off_rose, response_p95_rose, response_slo_burn, touchpoint_silent, error_rate_rose, or nothing_arrives (of the tenant at all).',
     `touchpoint` LowCardinality(String) COMMENT 'Touchpoint that the rule looks at.',
     `channel` LowCardinality(String) COMMENT 'Channel that the rule looks at; all for every channel together.',
     `detail` LowCardinality(String) COMMENT 'Step of the checkout, name of a response, metric that fell silent; else empty.',

@@ -37,7 +37,7 @@ use std::time::Duration;
 use prometheus::Registry;
 use tokio::time::Instant;
 use touchstream_runtime::settings::IngestSettings;
-use touchstream_schemas::time::Millis;
+use touchstream_schemas::time::{EventTime, Millis};
 
 use crate::error::IngestError;
 use crate::publish::{Publisher, Receipt};
@@ -153,6 +153,13 @@ impl Spool {
     /// Whether events go through the spool now.
     pub(crate) fn is_diverted(&self) -> bool {
         self.shared.is_diverted()
+    }
+
+    /// Since when the oldest event waits that Kafka does not have; none when nothing waits.
+    pub(crate) fn waits_since(&self) -> Option<EventTime> {
+        let seconds = self.metrics.oldest_seconds.get();
+        // What was given to it in the last moment shows a little later.
+        (self.is_diverted() || seconds > 0).then(|| EventTime::now() - Millis(1_000).times(seconds + 1))
     }
 
     /// Whether its thread does its work. Without it nothing that Kafka does not take at once is ever settled.

@@ -9,6 +9,7 @@ use serde_json::json;
 use touchstream_schemas::avro;
 use touchstream_schemas::codec::Decoder;
 use touchstream_schemas::event::AppEvent;
+use touchstream_schemas::marks::Mark;
 
 use crate::harness::{Server, block_on, create_topics, get, post, read_topic, start_kafka, wait_for};
 
@@ -63,6 +64,12 @@ fn while_kafka_is_away_the_answer_is_503_and_afterwards_202_again() {
     kill(pid, Signal::SIGCONT).unwrap();
     wait_for("events to be taken again", || post(server.address(), &event("after")).status == 202);
     wait_for("ingest to say that it is ready", || get(server.address(), "/readyz").status == 200);
+    // Whoever judges what customers do knows that ingest is there.
+    wait_for("ingest to note that it can take events", || {
+        let marks = read_topic(&kafka.bootstrap(), "away.marks");
+        let mut marks = marks.iter().filter_map(|record| Mark::of_json(record.payload()?).ok());
+        marks.any(|mark| matches!(mark, Mark::Alive(alive) if alive.minutes != 0))
+    });
     server.stop();
 
     let decoder = Decoder::new(&[&avro::APP_EVENT]);

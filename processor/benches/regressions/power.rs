@@ -126,7 +126,7 @@ pub(crate) fn all(seed: u64) -> Vec<Line> {
             Rule::DropOffRose => volumes.entries = case.volume,
             Rule::ResponseP95Rose | Rule::ResponseSloBurn => volumes.conversations = case.volume,
             Rule::NpsFell => volumes.answers_a_day = case.volume,
-            Rule::TouchpointSilent => volumes.events = case.volume,
+            Rule::TouchpointSilent | Rule::NothingArrives => volumes.events = case.volume,
             Rule::ErrorRateRose => volumes.responses = case.volume,
         }
         let cells = FROM_CELL + horizon(&case);

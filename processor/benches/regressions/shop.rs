@@ -120,6 +120,7 @@ pub(crate) fn monitor(rules: &[Rule]) -> Monitor {
             Rule::ResponseP95Rose | Rule::ResponseSloBurn => WAITS..WAITS + 1,
             Rule::NpsFell => SCORES..SCORES + 1,
             Rule::TouchpointSilent => EVENTS..EVENTS + 1,
+            Rule::NothingArrives => 0..0,
         };
         for rule in rules.iter().copied() {
             for kind in kinds(rule) {

@@ -1,5 +1,6 @@
 //! One raw partition: its duplicate window, its watermark, its journeys.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use touchstream_runtime::settings::{ProcessorSettings, Settings};
@@ -10,6 +11,7 @@ use touchstream_schemas::duplicates::{DuplicateLimits, DuplicateWindow, EventKey
 use touchstream_schemas::event::{AppEvent, ChatEvent, CheckoutEvent, Family, FeedbackEvent, HUMAN};
 use touchstream_schemas::facts::AnswerView;
 use touchstream_schemas::keys;
+use touchstream_schemas::marks::Mark;
 use touchstream_schemas::panes::{QualityCounts, metric};
 use touchstream_schemas::registry::SchemaRegistry;
 use touchstream_schemas::time::{EventTime, Millis};
@@ -28,7 +30,7 @@ use super::watermark::PartitionWatermark;
 use crate::cells::{Cell, Counts};
 use crate::metrics::Metrics;
 use crate::series::SeriesKey;
-use crate::stage::{Committed, InputPartition, Output, Record, StageError, base_revision};
+use crate::stage::{Committed, InputPartition, Outgoing, Output, Record, StageError, base_revision};
 
 /// Days that a journey is kept beyond the lateness limit, so that a late event still meets it.
 const KEPT_BEYOND_LATENESS_DAYS: i64 = 8;
@@ -95,6 +97,8 @@ pub(super) struct RawPartition {
     /// Events since the last transaction.
     read: u64,
     quality: Vec<Quality>,
+    /// Marks of changes that were told since, by their keys.
+    changes: BTreeMap<String, Vec<u8>>,
     answers: Answers,
     /// Lent to the answer at hand.
     question: String,
@@ -107,6 +111,9 @@ struct Quality {
     minute: EventTime,
     counts: Cell,
 }
+
+/// Most changes that are noted in a transaction; further ones are in ClickHouse all the same.
+const MOST_CHANGES: usize = 1_000;
 
 /// Usual [`Shared::most_changing`].
 const MOST_CHANGING: usize = 8_192;
@@ -172,6 +179,7 @@ impl RawPartition {
             last_offset: committed.map_or(0, |committed| committed.next_offset - 1),
             read: 0,
             quality: Vec::new(),
+            changes: BTreeMap::new(),
             answers: Answers::default(),
             question: String::new(),
         }
@@ -275,7 +283,12 @@ impl RawPartition {
             }),
             Family::App => shared.decoder.decode_event::<AppEvent<'_>>(value).map(|event| {
                 let envelope = envelope!(event);
-                self.admit(shared, &envelope, record, deltas, |_, deltas| {
+                self.admit(shared, &envelope, record, deltas, |partition, deltas| {
+                    if let Some(change) = app::change(&event)
+                        && partition.changes.len() < MOST_CHANGES
+                    {
+                        partition.changes.insert(change.key(), Mark::Change(change).to_json());
+                    }
                     if let Some((series, counts)) = app::counted(&event) {
                         let further = event.further(&shared.touchpoints);
                         deltas.count_in(series, &further, event.time, counts, Sign::Plus);
@@ -443,6 +456,13 @@ impl RawPartition {
             deltas.count(&quality_series(&tenant, self.family), now, Counts::Quality(quality), Sign::Plus);
         }
         self.answers.send_all(&shared.topics, number, output)?;
+        if !self.changes.is_empty() {
+            let topic = shared.topics.marks();
+            for (key, mark) in std::mem::take(&mut self.changes) {
+                let (key, value) = (key.as_bytes(), Some(mark.as_slice()));
+                output.send(Outgoing { topic: &topic, partition: Some(0), key, value })?;
+            }
+        }
         shared.metrics.journeys(self.family, number, held);
         emitter.deltas = deltas;
         Ok(())

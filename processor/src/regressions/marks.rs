@@ -17,8 +17,8 @@ const LOST_LASTS: Millis = Millis::MINUTE.times(30);
 /// An outage or holiday that is no baseline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Incident {
-    /// Tenant.
-    pub tenant: String,
+    /// Tenant; `None` is all of them.
+    pub tenant: Option<String>,
     /// Touchpoint; `None` is all of them.
     pub touchpoint: Option<String>,
     /// When.
@@ -75,20 +75,33 @@ impl MarksSource {
     }
 }
 
+impl Lost {
+    /// For how long it shows.
+    fn shows(&self) -> Span {
+        Span { from: self.span.from, to: self.span.to + LOST_LASTS }
+    }
+}
+
 impl Marks {
     /// When events of a tenant were lost, with the time for which that shows.
     #[must_use]
     pub fn lost_of(&self, tenant: &str) -> Vec<Span> {
         let own = |lost: &&Lost| lost.tenant.as_ref().is_none_or(|of| of == tenant);
-        let span = |lost: &Lost| Span { from: lost.span.from, to: lost.span.to + LOST_LASTS };
-        self.lost.iter().filter(own).map(span).collect()
+        self.lost.iter().filter(own).map(Lost::shows).collect()
+    }
+
+    /// The same without what was lost of one tenant alone: for the rule that finds just that.
+    #[must_use]
+    pub fn lost_of_all(&self) -> Vec<Span> {
+        self.lost.iter().filter(|lost| lost.tenant.is_none()).map(Lost::shows).collect()
     }
 
     /// Incidents at a touchpoint. One of all touchpoints (`all`) counts those of any.
     pub fn incidents_at(&self, tenant: &str, touchpoint: &str) -> impl Iterator<Item = Span> {
         let is_there = move |incident: &&Incident| {
             let at = incident.touchpoint.as_deref();
-            incident.tenant == tenant && at.is_none_or(|at| at == touchpoint || touchpoint == "all")
+            incident.tenant.as_ref().is_none_or(|of| of == tenant)
+                && at.is_none_or(|at| at == touchpoint || touchpoint == "all")
         };
         self.incidents.iter().filter(is_there).map(|incident| incident.span)
     }
@@ -97,13 +110,16 @@ impl Marks {
     #[must_use]
     pub fn suspects(&self, tenant: &str, touchpoint: &str, began: Span) -> Vec<Suspect> {
         let near = Span { from: began.from - SUSPECTED_BEFORE, to: began.to };
-        let is_near = |change: &&Changed| {
-            let at = change.touchpoint.as_deref();
-            change.tenant == tenant
-                && (near.from..near.to).contains(&change.at)
-                && at.is_none_or(|at| at == touchpoint || touchpoint == "all")
+        let is_near =
+            |change: &&Changed| change.tenant == tenant && (near.from..near.to).contains(&change.at);
+        // What was changed elsewhere may be the cause, too: the front page leads to the checkout.
+        let suspect = |change: &Changed| {
+            let name = match change.touchpoint.as_deref() {
+                Some(at) if at != touchpoint => format!("{} ({at})", change.name),
+                _ => change.name.clone(),
+            };
+            Suspect { at: change.at, name }
         };
-        let suspect = |change: &Changed| Suspect { at: change.at, name: change.name.clone() };
         let mut found: Vec<Suspect> = self.changes.iter().filter(is_near).map(suspect).collect();
         found.sort_by_key(|suspect| suspect.at);
         let first = found.len().saturating_sub(MOST_SUSPECTS);

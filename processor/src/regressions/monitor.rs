@@ -160,6 +160,11 @@ impl Monitor {
         self.groups.clear();
     }
 
+    /// States that were taken back and of which nobody asks any more: the touchpoint or the rule is not watched now.
+    pub fn take_unwatched(&mut self) -> impl Iterator<Item = (Subject, WatchState)> {
+        std::mem::take(&mut self.restored).into_iter()
+    }
+
     /// States that changed since they were last asked for, to be kept.
     pub fn take_changed_states(&mut self) -> impl Iterator<Item = (&Subject, &WatchState)> {
         let watched = &self.watched;
@@ -201,15 +206,35 @@ impl Monitor {
 
     /// The check of `at`, a multiple of [`CHECK_INTERVAL`] before which everything was counted.
     pub fn check(&mut self, at: EventTime, marks: &Marks, history: &impl History) -> Vec<Change> {
+        self.check_rules(at, marks, history, false)
+    }
+
+    /// A check that is made up for, with newer ones behind it. Whether a touchpoint alone is silent or all of them are is found by several
+    /// owners, who must hear of each other between two checks: silence is not judged in a row of them.
+    pub fn check_missed(&mut self, at: EventTime, marks: &Marks, history: &impl History) -> Vec<Change> {
+        self.check_rules(at, marks, history, true)
+    }
+
+    fn check_rules(
+        &mut self,
+        at: EventTime,
+        marks: &Marks,
+        history: &impl History,
+        is_missed: bool,
+    ) -> Vec<Change> {
         if self.groups.is_empty() {
             self.sort();
         }
         let mut changes = Vec::new();
         for ((tenant, rule), group) in &self.groups {
-            if at.floor_to(rule.interval()) != at {
+            let is_about_silence = matches!(rule, Rule::TouchpointSilent | Rule::NothingArrives);
+            if at.floor_to(rule.interval()) != at || is_missed && is_about_silence {
                 continue;
             }
-            let lost = marks.lost_of(tenant);
+            let lost = match rule {
+                Rule::NothingArrives => marks.lost_of_all(),
+                _ => marks.lost_of(tenant),
+            };
             let judgements: Vec<Option<Judgement>> =
                 group.iter().map(|index| self.watched[*index].judge(at, marks, &lost, history)).collect();
             // Whoever tries often enough finds something: the more are judged, the rarer a find must be.

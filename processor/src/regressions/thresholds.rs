@@ -1,6 +1,9 @@
 //! The numbers that a rule goes by. Defaults are those that `make bench-regressions` was run with; a touchpoint may state its own.
 
+use touchstream_runtime::touchpoints::RuleSettings;
 use touchstream_schemas::time::Millis;
+
+use super::statistics::number;
 
 /// Which rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -17,10 +20,12 @@ pub enum Rule {
     TouchpointSilent,
     /// More responses of an app are errors.
     ErrorRateRose,
+    /// Nothing comes of a tenant at all: no touchpoint's silence but the way to us.
+    NothingArrives,
 }
 
 impl Rule {
-    /// All of them.
+    /// All that watch touchpoints.
     pub const ALL: [Rule; 6] = [
         Rule::NpsFell,
         Rule::DropOffRose,
@@ -40,13 +45,14 @@ impl Rule {
             Rule::ResponseSloBurn => "response_slo_burn",
             Rule::TouchpointSilent => "touchpoint_silent",
             Rule::ErrorRateRose => "error_rate_rose",
+            Rule::NothingArrives => "nothing_arrives",
         }
     }
 
     /// The rule of this name.
     #[must_use]
     pub fn of_name(name: &str) -> Option<Rule> {
-        Rule::ALL.into_iter().find(|rule| rule.name() == name)
+        Rule::ALL.into_iter().chain([Rule::NothingArrives]).find(|rule| rule.name() == name)
     }
 
     /// How often it is checked. Scores trickle in: an hour changes them as little as five minutes change a rate.
@@ -64,7 +70,7 @@ impl Rule {
     pub const fn confirmed_by(self) -> i32 {
         match self {
             Rule::DropOffRose | Rule::ResponseP95Rose | Rule::ErrorRateRose => 3,
-            Rule::NpsFell | Rule::ResponseSloBurn | Rule::TouchpointSilent => 2,
+            Rule::NpsFell | Rule::ResponseSloBurn | Rule::TouchpointSilent | Rule::NothingArrives => 2,
         }
     }
 }
@@ -103,13 +109,27 @@ impl Thresholds {
         };
         match rule {
             Rule::NpsFell => Thresholds { samples: 100, effect: 10.0, false_discoveries: 0.05, ..usual },
-            Rule::DropOffRose | Rule::TouchpointSilent => usual,
+            Rule::DropOffRose | Rule::TouchpointSilent | Rule::NothingArrives => usual,
             Rule::ResponseP95Rose => {
                 Thresholds { samples: 60, effect: 0.25, false_discoveries: 2e-4, ..usual }
             }
             Rule::ResponseSloBurn => Thresholds { samples: 10, ..usual },
             Rule::ErrorRateRose => Thresholds { effect: 0.02, ..usual },
         }
+    }
+
+    /// The same with what a touchpoint states for itself.
+    #[must_use]
+    pub fn with(self, rule: Rule, stated: &RuleSettings) -> Thresholds {
+        let mut thresholds = self;
+        if let Some(samples) = stated.min_samples {
+            match rule {
+                Rule::TouchpointSilent => thresholds.expected = number(samples),
+                _ => thresholds.samples = samples,
+            }
+        }
+        thresholds.effect = stated.min_effect.unwrap_or(thresholds.effect);
+        thresholds
     }
 }
 

@@ -29,6 +29,7 @@ use super::sums::{Correction, Sums};
 use super::{Newest, Results, group};
 use crate::cells::Names;
 use crate::contacts::{Contacts, Customer};
+use crate::marks;
 use crate::measure::deltas::Deltas;
 use crate::measure::journeys::segment_of;
 use crate::metrics::Metrics;
@@ -256,7 +257,9 @@ impl Correcting<'_> {
     /// The roll-up stage with the processor's state in it.
     fn roll_up(&self, live: &Live) -> Result<RollUp, ReplayError> {
         let metrics = Metrics::register(&Registry::new()).expect("the registry is new");
-        let mut stage = RollUp::new(self.settings, self.touchpoints.clone(), self.raw_partitions, metrics);
+        let marks = marks::read(&self.settings.kafka, &self.topics.marks())?;
+        let mut stage = RollUp::new(self.settings, self.touchpoints.clone(), self.raw_partitions, metrics)
+            .with_marks(marks);
         for (partition, committed) in self.reader.positions(&group(self.settings, "roll_up"), self.panes)? {
             restore(&mut stage, &partition, committed.as_ref(), &live.minutes)?;
         }

@@ -10,10 +10,11 @@ use touchstream_schemas::avro;
 use touchstream_schemas::codec::{Encoder, Framing};
 use touchstream_schemas::event::ALL;
 use touchstream_schemas::keys;
+use touchstream_schemas::marks::{Mark, MarkedSpan, SilenceMark};
 use touchstream_schemas::minutes::{Minute, span};
 use touchstream_schemas::panes::{NowCount, ServiceCounts, response};
 use touchstream_schemas::regressions::Regression;
-use touchstream_schemas::time::EventTime;
+use touchstream_schemas::time::{EventTime, Millis};
 use touchstream_schemas::topics::Topics;
 use touchstream_schemas::windows::{AppWindow, CheckoutWindow, ResponseWindow, Window, WindowStep};
 
@@ -23,7 +24,7 @@ use crate::cells::{
     AppCell, Cell, CheckoutCell, Counts, NO_POSITION, ResponseCell, StepCell, StepKey, Written,
 };
 use crate::metrics::Metrics;
-use crate::regressions::{Subject, WatchState};
+use crate::regressions::{Phase, Subject, WatchState};
 use crate::series::SeriesKey;
 use crate::stage::{Outgoing, Output, StageError};
 
@@ -35,11 +36,14 @@ pub(super) struct Emitter {
     minutes_topic: String,
     windows_topic: String,
     regressions_topic: String,
+    marks_topic: String,
     minute: Encoder,
     window: Encoder,
     regression: Encoder,
     buffer: Vec<u8>,
     first_response_slo_ms: i64,
+    /// After so long without activity an attempt counts as abandoned.
+    pub(super) session_silence: Millis,
     pub(super) touchpoints: Arc<Touchpoints>,
     pub(super) metrics: Metrics,
     /// Window rows sent so far.
@@ -86,11 +90,13 @@ impl Emitter {
             minutes_topic: topics.minutes(),
             windows_topic: topics.windows(),
             regressions_topic: topics.regressions(),
+            marks_topic: topics.marks(),
             minute: Encoder::new(&avro::MINUTE, Framing::SingleObject),
             window: Encoder::new(&avro::WINDOW, Framing::SingleObject),
             regression: Encoder::new(&avro::REGRESSION, Framing::SingleObject),
             buffer: Vec::new(),
             first_response_slo_ms: settings.slo_first_response_s * 1_000,
+            session_silence: Millis::MINUTE.times(settings.session_silence_min),
             touchpoints,
             metrics,
             rows: 0,
@@ -225,6 +231,15 @@ impl Sending<'_> {
         }
         let empty = key.empty_minute(span::WATCH, EventTime(0), self.revision);
         self.send_minute(&key, &Minute { watch: Some(state.to_record()), ..empty })
+    }
+
+    /// Tells all partitions since when nothing comes of a tenant, and when that was so before.
+    pub(super) fn silence(&mut self, tenant: &str, state: &WatchState) -> Result<(), StageError> {
+        let earlier = state.spans().map(|span| MarkedSpan { from: span.from, to: span.to }).collect();
+        let since = (state.phase != Phase::Quiet).then_some(state.since);
+        let mark = Mark::Silence(SilenceMark { tenant: tenant.to_owned(), since, earlier }).to_json();
+        let (topic, key) = (&self.emitter.marks_topic, SilenceMark::key(tenant));
+        self.output.send(Outgoing { topic, partition: Some(0), key: key.as_bytes(), value: Some(&mark) })
     }
 
     /// Sends a change of state of a rule.

@@ -11,6 +11,7 @@ mod limit_pane;
 mod partition;
 mod ring;
 mod sizes;
+mod tell;
 mod watch;
 
 use std::collections::{BTreeMap, HashMap};
@@ -200,7 +201,7 @@ impl Stage for RollUp {
                 let before = self.emitter.rows;
                 panes.send_windows(now, watermark, partition.partition, &mut self.emitter, output)?;
                 *rows = self.emitter.rows - before;
-                panes.check_rules(&self.marks.now(), partition.partition, &mut self.emitter, output)?;
+                panes.check_rules(&self.marks.now(), now, partition.partition, &mut self.emitter, output)?;
                 panes.expire(now, partition.partition, &mut self.emitter, output)?;
                 self.emitter.forget_old_gauges(now);
             }

@@ -111,6 +111,8 @@ pub(super) struct PanePartition {
     pub(super) kept: Kept,
     /// The rules that watch its series.
     pub(super) monitor: Monitor,
+    /// Regressions that lasted when it was taken over are shown.
+    pub(super) has_shown: bool,
     /// Changes that were dropped since last counted, by metric.
     too_old: BTreeMap<Arc<str>, u64>,
 }
@@ -137,6 +139,7 @@ impl PanePartition {
             limits,
             kept,
             monitor: Monitor::default(),
+            has_shown: false,
             too_old: BTreeMap::new(),
         }
     }

@@ -12,15 +12,16 @@ use touchstream_runtime::touchpoints::{Tenant, Touchpoint};
 use touchstream_schemas::event::ALL;
 use touchstream_schemas::log_buckets;
 use touchstream_schemas::panes::{Scores, metric, response};
-use touchstream_schemas::regressions::{Regression, Suspect};
 use touchstream_schemas::time::{EventTime, Millis};
 
 use super::emit::{Emitter, Sending};
 use super::partition::{PanePartition, Series};
+use super::tell::{log, record, unwatched};
 use crate::cells::{Cell, CheckoutCell, Counts, StepKey};
 use crate::regressions::statistics::Proportion;
 use crate::regressions::{
-    CHECK_INTERVAL, Change, Handle, History, Marks, Monitor, Part, Rule, Span, Subject, Thresholds, Watch,
+    CHECK_INTERVAL, Handle, History, Marks, Monitor, Part, Phase, Rule, Span, Subject, Thresholds, Watch,
+    WatchState,
 };
 use crate::series::SeriesKey;
 use crate::stage::{Output, StageError, base_revision};
@@ -29,8 +30,6 @@ use crate::stage::{Output, StageError, base_revision};
 const CATCH_UP: Millis = Millis::HOUR;
 /// Who waits now is known for now alone.
 const NOW: Millis = Millis::MINUTE.times(10);
-/// After so long without activity an attempt counts as abandoned.
-const SILENCE: Millis = Millis::MINUTE.times(30);
 
 /// What a watch looks at.
 #[derive(Clone, Debug)]
@@ -41,12 +40,16 @@ enum Source {
     Waits(usize, i64),
     Scores(usize),
     Events(Vec<usize>),
+    /// Whatever was read of a tenant, by the time at which it came.
+    Arrivals(Vec<usize>),
 }
 
 /// The series of a partition as the rules see them.
 struct Seen<'p> {
     series: &'p [Series],
     sources: RefCell<Vec<Source>>,
+    /// After so long without activity an attempt counts as abandoned.
+    session_silence: Millis,
     /// What is open now is as of this time.
     now: EventTime,
 }
@@ -56,22 +59,48 @@ impl PanePartition {
     pub(super) fn check_rules(
         &mut self,
         marks: &Marks,
+        now: EventTime,
         partition: i32,
         emitter: &mut Emitter,
         output: &mut dyn Output,
     ) -> Result<(), StageError> {
         let newest = self.note.event_time().floor_to(CHECK_INTERVAL);
-        if newest <= self.note.checked_at || newest <= EventTime(0) {
+        let is_due = newest > self.note.checked_at && newest > EventTime(0);
+        // Whoever takes over shows at once what lasts: until the next check its alert would have ended.
+        if !is_due && self.has_shown {
             return Ok(());
         }
-        let mut seen =
-            Seen { series: &self.series, sources: RefCell::default(), now: self.note.event_time() };
+        let mut seen = Seen {
+            series: &self.series,
+            sources: RefCell::default(),
+            session_silence: emitter.session_silence,
+            now: self.note.event_time(),
+        };
         seen.watch_all(emitter, &mut self.monitor);
+        if !std::mem::replace(&mut self.has_shown, true) {
+            emitter.metrics.cx().show_regressions(partition, now, self.monitor.active());
+        }
+        if !is_due {
+            return Ok(());
+        }
         let mut at = (self.note.checked_at.max(newest - CATCH_UP)).floor_to(CHECK_INTERVAL) + CHECK_INTERVAL;
         let revision = base_revision(self.last_offset);
         let mut sending = Sending { emitter, output, partition, revision };
+        for (subject, state) in self.monitor.take_unwatched() {
+            if state.phase == Phase::Active {
+                let change = unwatched(&subject, &state, newest);
+                sending.regression(&record(&change, revision))?;
+                log(&change);
+            }
+            sending.watch(&subject, &WatchState::default())?;
+        }
         while at <= newest {
-            for change in self.monitor.check(at, marks, &seen) {
+            let changes = if at < newest {
+                self.monitor.check_missed(at, marks, &seen)
+            } else {
+                self.monitor.check(at, marks, &seen)
+            };
+            for change in changes {
                 sending.regression(&record(&change, revision))?;
                 log(&change);
             }
@@ -79,54 +108,13 @@ impl PanePartition {
         }
         for (subject, state) in self.monitor.take_changed_states() {
             sending.watch(subject, state)?;
+            if subject.rule == Rule::NothingArrives {
+                sending.silence(&subject.tenant, state)?;
+            }
         }
-        sending.emitter.metrics.cx().show_regressions(partition, self.monitor.active());
+        sending.emitter.metrics.cx().show_regressions(partition, now, self.monitor.active());
         self.note.checked_at = newest;
         Ok(())
-    }
-}
-
-/// Somebody who reads the log alone shall hear of it, too.
-fn log(change: &Change) {
-    let Subject { tenant, rule, touchpoint, channel, detail } = &change.subject;
-    let (rule, state) = (rule.name(), change.state.name());
-    tracing::info!(%tenant, rule, %touchpoint, %channel, %detail, state, owner = change.owner, "a rule changed its state");
-}
-
-fn record(change: &Change, revision: i64) -> Regression<'_> {
-    let Change { subject, evidence, .. } = change;
-    let known = |number: f64| number.is_finite().then_some(number);
-    let evidence = evidence.as_ref();
-    Regression {
-        tenant: &subject.tenant,
-        rule: subject.rule.name(),
-        touchpoint: &subject.touchpoint,
-        channel: &subject.channel,
-        detail: &subject.detail,
-        at: change.at,
-        state: change.state.name(),
-        severity: change.severity.name(),
-        since: change.since,
-        value: evidence.and_then(|found| known(found.value)),
-        baseline: evidence.and_then(|found| known(found.baseline)),
-        ci_low: evidence.and_then(|found| known(found.interval.0)),
-        ci_high: evidence.and_then(|found| known(found.interval.1)),
-        probability: evidence.and_then(|found| known(found.probability)),
-        samples: change.samples.0,
-        samples_needed: change.samples.1,
-        baseline_samples: evidence.map_or(0, |found| found.baseline_samples),
-        baseline_kind: evidence.map_or("", |found| found.kind.name()),
-        window_start: evidence.map(|found| found.window.from),
-        window_end: evidence.map(|found| found.window.to),
-        contributor: change.contributor.as_deref(),
-        suspects: change
-            .suspects
-            .iter()
-            .map(|suspect| Suspect { at: suspect.at, name: &suspect.name })
-            .collect(),
-        owner: &change.owner,
-        runbook: change.runbook.as_deref(),
-        revision,
     }
 }
 
@@ -144,8 +132,13 @@ impl Seen<'_> {
     fn watch_all(&mut self, emitter: &Emitter, monitor: &mut Monitor) {
         let touchpoints = emitter.touchpoints.clone();
         let mut events: BTreeMap<Place, Vec<usize>> = BTreeMap::new();
+        let mut arrivals: BTreeMap<Arc<str>, Vec<usize>> = BTreeMap::new();
         for (index, series) in self.series.iter().enumerate() {
             let key = &series.key;
+            if &*key.metric == metric::QUALITY && series.ring.span().is_some() {
+                arrivals.entry(key.tenant.clone()).or_default().push(index);
+                continue;
+            }
             let name = &*key.dimensions.touchpoint;
             let monitored = touchpoints.tenant(&key.tenant).and_then(|tenant| {
                 let touchpoint = tenant.touchpoints.get(name).filter(|known| known.is_monitored)?;
@@ -186,6 +179,28 @@ impl Seen<'_> {
                 monitor,
             );
         }
+        for (name, indexes) in arrivals {
+            let Some(tenant) = touchpoints.tenant(&name) else { continue };
+            // Whose touchpoints nobody watches does not want to be woken for all of them either.
+            if !tenant.touchpoints.values().any(|touchpoint| touchpoint.is_monitored) {
+                continue;
+            }
+            let (all, rule): (Arc<str>, Rule) = (ALL.into(), Rule::NothingArrives);
+            monitor.watch(Watch {
+                subject: Subject {
+                    tenant: name,
+                    rule,
+                    touchpoint: all.clone(),
+                    channel: all,
+                    detail: metric::QUALITY.into(),
+                },
+                handle: self.add(Source::Arrivals(indexes)),
+                thresholds: Thresholds::of(rule),
+                owner: String::new(),
+                runbook: None,
+                time_zone: tenant.time_zone.clone(),
+            });
+        }
     }
 
     fn watch(
@@ -197,6 +212,12 @@ impl Seen<'_> {
         monitored: &Monitored<'_>,
         monitor: &mut Monitor,
     ) {
+        let usual = Thresholds::of(rule);
+        let thresholds = match monitored.touchpoint.rules.get(rule.name()) {
+            Some(stated) if !stated.is_on => return,
+            Some(stated) => usual.with(rule, stated),
+            None => usual,
+        };
         monitor.watch(Watch {
             subject: Subject {
                 tenant: key.tenant.clone(),
@@ -206,7 +227,7 @@ impl Seen<'_> {
                 detail,
             },
             handle: self.add(source),
-            thresholds: Thresholds::of(rule),
+            thresholds,
             owner: monitored.touchpoint.owner.clone().unwrap_or_default(),
             runbook: monitored.touchpoint.runbook.clone(),
             time_zone: monitored.tenant.time_zone.clone(),
@@ -289,6 +310,13 @@ fn events_of(cell: &Cell) -> i64 {
     }
 }
 
+fn arrivals_of(cell: &Cell) -> i64 {
+    match &cell.counts {
+        Counts::Quality(quality) => quality.accepted,
+        _ => 0,
+    }
+}
+
 impl History for Seen<'_> {
     fn begins(&self, handle: Handle) -> EventTime {
         let begins = |index: usize| self.series[index].ring.span().map_or(EventTime::MAX, |(first, _)| first);
@@ -297,7 +325,9 @@ impl History for Seen<'_> {
             | Source::Errors(index)
             | Source::Waits(index, _)
             | Source::Scores(index) => begins(index),
-            Source::Events(indexes) => indexes.into_iter().map(begins).min().unwrap_or(EventTime::MAX),
+            Source::Events(indexes) | Source::Arrivals(indexes) => {
+                indexes.into_iter().map(begins).min().unwrap_or(EventTime::MAX)
+            }
         }
     }
 
@@ -310,8 +340,10 @@ impl History for Seen<'_> {
                     _ => crate::cells::StepCell::default(),
                 };
                 // Of the attempts of one time those that went on are known sooner than those that did not.
-                let went_on =
-                    self.cells(index, span.earlier(SILENCE)).map(of).map(|step| step.reached - step.dropped);
+                let went_on = self
+                    .cells(index, span.earlier(self.session_silence))
+                    .map(of)
+                    .map(|step| step.reached - step.dropped);
                 sum.hits = self.cells(index, span).map(of).map(|step| step.dropped).sum();
                 sum.trials = sum.hits + went_on.sum::<i64>();
             }
@@ -336,7 +368,7 @@ impl History for Seen<'_> {
                     }
                 }
             }
-            Source::Scores(_) | Source::Events(_) => {}
+            Source::Scores(_) | Source::Events(_) | Source::Arrivals(_) => {}
         }
         sum
     }
@@ -415,8 +447,12 @@ impl History for Seen<'_> {
     }
 
     fn events(&self, handle: Handle, span: Span) -> i64 {
-        let Source::Events(indexes) = self.source(handle) else { return 0 };
-        indexes.into_iter().flat_map(|index| self.cells(index, span)).map(events_of).sum()
+        let (indexes, count): (Vec<usize>, fn(&Cell) -> i64) = match self.source(handle) {
+            Source::Events(indexes) => (indexes, events_of),
+            Source::Arrivals(indexes) => (indexes, arrivals_of),
+            _ => return 0,
+        };
+        indexes.into_iter().flat_map(|index| self.cells(index, span)).map(count).sum()
     }
 
     /// Channels of a touchpoint that is looked at as a whole, and devices.
@@ -427,7 +463,7 @@ impl History for Seen<'_> {
             Source::Errors(index) => (index, Box::new(Source::Errors)),
             Source::Waits(index, slo) => (index, Box::new(move |index| Source::Waits(index, slo))),
             Source::Scores(index) => (index, Box::new(Source::Scores)),
-            Source::Events(_) => return Vec::new(),
+            Source::Events(_) | Source::Arrivals(_) => return Vec::new(),
         };
         let whole = &self.series[index].key;
         let mut parts = Vec::new();

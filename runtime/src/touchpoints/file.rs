@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::rules::{RuleText, rules};
 use super::service_times::{ServiceSpan, ServiceTimes, WHOLE_DAY};
 use super::{Tenant, Touchpoint, USUAL_IMPORTANCE};
 
@@ -72,7 +73,7 @@ pub(super) struct Mistake {
     pub(super) message: String,
 }
 
-fn mistake<T>(at: &Spanned<T>, message: impl Into<String>) -> Mistake {
+pub(super) fn mistake<T>(at: &Spanned<T>, message: impl Into<String>) -> Mistake {
     Mistake { at: at.span().start, message: message.into() }
 }
 
@@ -103,6 +104,8 @@ struct TouchpointText {
     monitored: Option<Spanned<bool>>,
     importance: Option<Spanned<i64>>,
     runbook: Option<Spanned<String>>,
+    #[serde(default)]
+    rules: BTreeMap<Spanned<String>, RuleText>,
     slo_first_response_s: Option<Spanned<i64>>,
     steps: Option<Spanned<Vec<Spanned<String>>>>,
     time_zone: Option<Spanned<String>>,
@@ -205,6 +208,7 @@ fn touchpoint_of(written: &TouchpointText, tenant: &Stated) -> Result<Touchpoint
         is_monitored: written.monitored.as_ref().map_or(written.owner.is_some(), |stated| *stated.get_ref()),
         stage: name(&written.stage)?,
         owner: name(&written.owner)?,
+        rules: rules(&written.rules)?,
         importance: written.importance.as_ref().map(importance).transpose()?.unwrap_or(USUAL_IMPORTANCE),
         runbook: written.runbook.as_ref().map(address).transpose()?,
         slo_first_response_s: written.slo_first_response_s.as_ref().map(|slo| *slo.get_ref()),

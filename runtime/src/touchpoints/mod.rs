@@ -5,6 +5,7 @@
 //! A touchpoint that says nothing of service hours, holidays or time zone has those of its tenant.
 
 mod file;
+mod rules;
 mod service_times;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use std::path::Path;
 use jiff::tz::TimeZone;
 
 pub use file::FurtherDimension;
+pub use rules::{RuleSettings, SETTABLE_RULES, SettableRule};
 pub use service_times::{ServiceSpan, ServiceTimes};
 
 /// Channels that everybody means the same by.
@@ -77,6 +79,8 @@ pub struct Touchpoint {
     pub owner: Option<String>,
     /// Whether the rules of regressions watch it; its owner is told.
     pub is_monitored: bool,
+    /// What it states for single rules, by their names.
+    pub rules: BTreeMap<String, RuleSettings>,
     /// 1 (least) to 5 (most).
     pub importance: u8,
     /// Where it says what to do.

@@ -5,6 +5,7 @@ use jiff::civil::date;
 use super::*;
 
 const EXAMPLE: &str = include_str!("../../../deploy/config/touchpoints.toml");
+const DEMO: &str = include_str!("../../../deploy/config/demo-touchpoints.toml");
 
 #[test]
 fn the_example_is_read() {
@@ -19,6 +20,16 @@ fn the_example_is_read() {
     assert_eq!(support.slo_first_response_s, Some(180));
     assert_eq!(known.dimensions("shop"), [FurtherDimension::Variant]);
     assert_eq!((known.dimensions("other"), known.service_times("other", "support")), (&[][..], None));
+}
+
+#[test]
+fn the_demo_watches_every_touchpoint_and_rules_are_stated_by_it() {
+    let known = Touchpoints::parse("demo-touchpoints.toml", DEMO).expect("the demo is valid");
+    let demo = known.tenant("demo").expect("it is listed");
+    assert!(demo.touchpoints.values().all(|touchpoint| touchpoint.is_monitored));
+    let rules = &known.touchpoint("demo", "checkout").expect("it is listed").rules;
+    let stated = RuleSettings { is_on: true, min_samples: Some(60), min_effect: None };
+    assert_eq!(rules.iter().collect::<Vec<_>>(), [(&"drop_off_rose".to_owned(), &stated)]);
 }
 
 #[test]
@@ -55,6 +66,13 @@ fn a_mistake_names_its_line() {
         (&format!("{begin}importance = \"high\"\n"), 4, "invalid type"),
         (&format!("{begin}owner = \"\"\n"), 4, "expected a name"),
         (&format!("{begin}runbook = \"wiki\"\n"), 4, "https://"),
+        (&format!("{begin}monitored = true\n"), 4, "needs an owner"),
+        (&format!("{begin}[tenants.shop.touchpoints.checkout.rules.nps]\n"), 4, "nps_fell, drop_off_rose"),
+        (&format!("{begin}rules.nps_fell.min_samples = 5\n"), 4, "10 to 1000000"),
+        (&format!("{begin}\nrules.nps_fell.min_effect = 0.1\n"), 5, "points, from 1"),
+        (&format!("{begin}rules.drop_off_rose.min_effect = 5\n"), 4, "0.05 is 5"),
+        (&format!("{begin}rules.touchpoint_silent.min_effect = 0.1\n"), 4, "no min_effect"),
+        (&format!("{begin}rules.touchpoint_silent.on = false\n"), 4, "enabled"),
         (&format!("{begin}slo_first_response_s = 0\n"), 4, "30 days"),
         (&format!("{begin}steps = [\n  \"cart\",\n  \"cart\",\n]\n"), 6, "twice"),
         (&format!("{begin}service_hours = [\"mon-fri 9-18\"]\n"), 4, "mon-fri 09:00-18:00"),

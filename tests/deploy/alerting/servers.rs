@@ -22,10 +22,11 @@ pub(crate) struct Servers {
 }
 
 impl Servers {
-    pub(crate) fn start(people: &People) -> Servers {
+    /// Starts both; `target` is what says metrics, `changes` what is to be said otherwise in the rules.
+    pub(crate) fn start(people: &People, target: &str, changes: &[(&str, &str)]) -> Servers {
         let directory = tempfile::tempdir().expect("a directory");
         let (prometheus_port, alertmanager_port) = (free_port(), free_port());
-        configure(directory.path(), people, alertmanager_port);
+        configure(directory.path(), people, target, changes, alertmanager_port);
         let mut servers =
             Servers { directory, prometheus: None, alertmanager: None, prometheus_port, alertmanager_port };
         servers.start_alertmanager();
@@ -138,7 +139,13 @@ fn end(child: Option<Child>) {
 }
 
 /// The files of `deploy/prometheus` in the test's directory.
-fn configure(directory: &Path, people: &People, alertmanager_port: u16) {
+fn configure(
+    directory: &Path,
+    people: &People,
+    target: &str,
+    changes: &[(&str, &str)],
+    alertmanager_port: u16,
+) {
     let write = |name: &str, text: String| {
         let file = directory.join(name);
         std::fs::create_dir_all(file.parent().expect("a folder"))
@@ -147,7 +154,9 @@ fn configure(directory: &Path, people: &People, alertmanager_port: u16) {
     };
     for folder in ["rules", "templates", "targets"] {
         for name in files(&format!("deploy/prometheus/{folder}"), "") {
-            write(&format!("{folder}/{name}"), text(&format!("deploy/prometheus/{folder}/{name}")));
+            let text = text(&format!("deploy/prometheus/{folder}/{name}"));
+            let change = |text: String, (from, to): &(&str, &str)| text.replace(from, to);
+            write(&format!("{folder}/{name}"), changes.iter().fold(text, change));
         }
     }
     let changed = |name: &str, changes: &[(&str, String)]| {
@@ -159,7 +168,7 @@ fn configure(directory: &Path, people: &People, alertmanager_port: u16) {
         write(name, text);
     };
     let (short, web) = ("1s".to_owned(), people.web.to_string());
-    changed("targets/up.yml", &[("127.0.0.1:9464", web.clone())]);
+    changed("targets/up.yml", &[("127.0.0.1:9464", target.to_owned())]);
     changed(
         "prometheus.yml",
         &[

@@ -37,7 +37,7 @@ impl<H: History> Question<'_, H> {
             Rule::DropOffRose | Rule::ErrorRateRose => proportion::judge(self),
             Rule::ResponseP95Rose => response_p95::judge(self),
             Rule::ResponseSloBurn => slo_burn::judge(self),
-            Rule::TouchpointSilent => silent::judge(self),
+            Rule::TouchpointSilent | Rule::NothingArrives => silent::judge(self),
         }
     }
 
@@ -49,7 +49,7 @@ impl<H: History> Question<'_, H> {
             Rule::DropOffRose | Rule::ErrorRateRose => proportion::excess(&part, window),
             Rule::ResponseP95Rose => response_p95::excess(&part, window, whole),
             Rule::ResponseSloBurn => slo_burn::excess(&part, window),
-            Rule::TouchpointSilent => silent::excess(&part, window),
+            Rule::TouchpointSilent | Rule::NothingArrives => silent::excess(&part, window),
         }
     }
 
