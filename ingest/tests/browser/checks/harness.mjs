@@ -131,7 +131,7 @@ export class Visitor {
       if (!response.url().includes('/v1/')) return
       // A page that has gone takes the answer with it.
       const answer = await response.json().catch(() => null)
-      if (process.env.VERBOSE) console.log(variant, new Date().toISOString(), response.status(), JSON.stringify(answer), response.request().postData())
+      if (answer?.rejected?.length) visitor.errors.push(`${JSON.stringify(answer)} to ${response.request().postData()}`)
     })
     // While the files are worked on, FRESH=FOLDER: those on disk instead of those that were compiled in.
     if (process.env.FRESH) for (const name of ['touchstream', 'touchstream-widget']) {
