@@ -6,7 +6,7 @@ use crate::harness::machine::Machine;
 use crate::harness::wait::until;
 use crate::one_event::send;
 
-/// What the contract names and the processor owes, with a label set each. Regressions are not computed yet.
+/// What the contract names and the processor owes, with a label set each.
 const OWED: [&str; 9] = [
     r#"touchstream_processor_events_total{family="feedback"}"#,
     r#"touchstream_processor_late_events_total{family="chat"}"#,
