@@ -46,7 +46,7 @@ pub enum CompactedError {
     #[error("failed to find topic {0}: run `touchstream setup` first")]
     Missing(String),
     /// The end of the topic was not reached.
-    #[error("failed to read {0}: its end was not reached within 15 s")]
+    #[error("failed to read {0}: its end was not reached in time")]
     Unread(String),
 }
 

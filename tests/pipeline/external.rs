@@ -212,7 +212,8 @@ impl Elsewhere {
         let topics: Vec<_> =
             metadata.topics().iter().filter(|topic| !topic.name().starts_with("__")).collect();
         for topic in &topics {
-            let has_one = ["other.keys", "other.rejected", "other.replays"].contains(&topic.name());
+            let has_one =
+                ["other.keys", "other.marks", "other.rejected", "other.replays"].contains(&topic.name());
             let partitions = if has_one { 1 } else { 3 };
             assert_eq!(topic.partitions().len(), partitions, "{}", topic.name());
             assert!(topic.name().starts_with("other."), "{}", topic.name());

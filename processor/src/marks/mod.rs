@@ -39,13 +39,15 @@ pub(crate) fn follow(
     let reader = Reader::open(settings, topic, CLIENT)?;
     let source = MarksSource::default();
     let (read, is_read) = mpsc::sync_channel(1);
-    let told = source.clone();
+    let (told, stop) = (source.clone(), shutdown.clone());
     std::thread::Builder::new()
         .name("marks".to_owned())
         .spawn(move || run(&reader, &told, &read, &shutdown))
         .map_err(|source| ProcessorError::Thread { stage: "marks", source })?;
     match is_read.recv_timeout(START_DEADLINE) {
         Ok(()) => Ok(source),
+        // Told to end before it had begun.
+        Err(_) if stop.is_cancelled() => Ok(source),
         Err(_) => Err(CompactedError::Unread(topic.to_owned()).into()),
     }
 }
