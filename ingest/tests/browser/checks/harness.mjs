@@ -127,6 +127,12 @@ export class Visitor {
       visitor.events.push(...events)
       visitor.sent.push(...events.map((event) => event.id))
     })
+    // Just after an outage a request may still find no network; what it held is rightly sent again.
+    visitor.context.on('requestfailed', (request) => {
+      const body = request.url().includes('/v1/') && request.postData()
+      if (!body || !body.startsWith('[')) return
+      for (const { id } of JSON.parse(body)) visitor.sent.splice(visitor.sent.indexOf(id), 1)
+    })
     visitor.context.on('response', async (response) => {
       if (!response.url().includes('/v1/')) return
       // A page that has gone takes the answer with it.
