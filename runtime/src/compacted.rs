@@ -11,7 +11,6 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
-use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{ClientContext, Message, Offset, TopicPartitionList};
 
 use crate::kafka::{self, ConnectError};
@@ -120,7 +119,7 @@ impl Reader {
                 value: record.payload().map(<[u8]>::to_vec),
             }),
             Some(Err(KafkaError::PartitionEOF(_))) => Ok(Next::End),
-            Some(Err(source)) if is_passing(&source) => Ok(Next::Nothing),
+            Some(Err(source)) if kafka::is_passing(&source) => Ok(Next::Nothing),
             Some(Err(source)) => Err(CompactedError::Kafka { topic: self.topic.clone(), source }),
         }
     }
@@ -233,18 +232,4 @@ pub fn write(
 ) -> Result<(), CompactedError> {
     kafka::connect(settings, client, DEADLINE)?;
     Writer::open(settings, topic, client, DEADLINE)?.write(key, value)
-}
-
-/// Errors that librdkafka overcomes by itself.
-fn is_passing(error: &KafkaError) -> bool {
-    let passing = [
-        RDKafkaErrorCode::BrokerTransportFailure,
-        RDKafkaErrorCode::AllBrokersDown,
-        RDKafkaErrorCode::OperationTimedOut,
-        RDKafkaErrorCode::Resolve,
-        RDKafkaErrorCode::UnknownTopicOrPartition,
-        RDKafkaErrorCode::LeaderNotAvailable,
-        RDKafkaErrorCode::NotLeaderForPartition,
-    ];
-    error.rdkafka_error_code().is_some_and(|code| passing.contains(&code))
 }

@@ -6,6 +6,8 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rdkafka::ClientConfig;
+use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaErrorCode;
 use uuid::Uuid;
 
 use crate::secret::SecretFileError;
@@ -15,6 +17,20 @@ pub use connect::{ConnectError, Reasons, connect};
 
 /// Largest record, and what topics are set up to take: a changelog record holds a whole journey, at most 500 events.
 pub const MAX_MESSAGE_BYTES: u32 = 8 << 20;
+
+/// Errors that librdkafka overcomes by itself.
+pub(crate) fn is_passing(error: &KafkaError) -> bool {
+    let passing = [
+        RDKafkaErrorCode::BrokerTransportFailure,
+        RDKafkaErrorCode::AllBrokersDown,
+        RDKafkaErrorCode::OperationTimedOut,
+        RDKafkaErrorCode::Resolve,
+        RDKafkaErrorCode::UnknownTopicOrPartition,
+        RDKafkaErrorCode::LeaderNotAvailable,
+        RDKafkaErrorCode::NotLeaderForPartition,
+    ];
+    error.rdkafka_error_code().is_some_and(|code| passing.contains(&code))
+}
 
 /// What is common to every client.
 ///

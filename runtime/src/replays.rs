@@ -10,7 +10,6 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
-use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Message, Offset, TopicPartitionList};
 
 use crate::kafka;
@@ -159,7 +158,7 @@ impl Replays {
                 }
                 // A follower that cannot read is as good as none: the hold it knows of lapses, and the broker refuses whoever works against
                 // a replay.
-                Some(Err(error)) if is_passing(&error) => {}
+                Some(Err(error)) if kafka::is_passing(&error) => {}
                 Some(Err(error)) => tracing::warn!(%error, "reading of replays failed, going on"),
             }
         }
@@ -202,17 +201,4 @@ fn wait_until_visible(consumer: &BaseConsumer, topic: &str, shutdown: &Shutdown)
         }
         std::thread::sleep(POLL);
     }
-}
-
-fn is_passing(error: &KafkaError) -> bool {
-    let passing = [
-        RDKafkaErrorCode::BrokerTransportFailure,
-        RDKafkaErrorCode::AllBrokersDown,
-        RDKafkaErrorCode::OperationTimedOut,
-        RDKafkaErrorCode::Resolve,
-        RDKafkaErrorCode::UnknownTopicOrPartition,
-        RDKafkaErrorCode::LeaderNotAvailable,
-        RDKafkaErrorCode::NotLeaderForPartition,
-    ];
-    error.rdkafka_error_code().is_some_and(|code| passing.contains(&code))
 }
