@@ -230,6 +230,8 @@ pub fn write(
     key: &str,
     value: Option<&[u8]>,
 ) -> Result<(), CompactedError> {
+    let writer = Writer::open(settings, topic, client, DEADLINE)?;
+    // It says why, where the record's own outcome would be a time-out.
     kafka::connect(settings, client, DEADLINE)?;
-    Writer::open(settings, topic, client, DEADLINE)?.write(key, value)
+    writer.write(key, value)
 }

@@ -1,14 +1,8 @@
 //! Makes a write key for `touchstream key create`: 32 random bytes, shown once; the topic of keys holds only its SHA-256.
 
-use std::time::Duration;
-
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use rdkafka::error::KafkaError;
-use rdkafka::message::DeliveryResult;
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
-use rdkafka::{ClientContext, config::FromClientConfigAndContext};
-use std::sync::{Arc, Mutex, PoisonError};
+use touchstream_runtime::compacted::{self, CompactedError};
 use touchstream_runtime::kafka;
 use touchstream_runtime::secret::SecretFileError;
 use touchstream_runtime::settings::Settings;
@@ -16,9 +10,6 @@ use touchstream_schemas::event::Family;
 use touchstream_schemas::topics::Topics;
 
 use super::{LegalBasis, StoredKey, hash, to_hex};
-
-/// Longest wait for Kafka.
-const DEADLINE: Duration = Duration::from_secs(15);
 
 /// What a new key is to allow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -97,22 +88,21 @@ pub async fn create_key(settings: &Settings, new: NewKey) -> Result<String, Crea
     };
     let value = serde_json::to_vec(&stored).expect("texts and flags are always JSON");
     let topic = Topics::new(&settings.kafka.topic_prefix).keys();
-    let config = {
-        let mut config =
-            kafka::producer(&settings.kafka, &format!("touchstream-key-{}", kafka::unique_id()))?;
-        config.set("message.timeout.ms", (DEADLINE.as_millis() - 1_000).to_string());
-        config
-    };
+    let kafka_error = |reason| CreateKeyError::Kafka { topic: topic.clone(), reason };
     let record_key = to_hex(&hash(&key));
-    let stored_in = topic.clone();
-    let kafka_settings = settings.kafka.clone();
+    let (settings, stored_in) = (settings.kafka.clone(), topic.clone());
     let stored = tokio::task::spawn_blocking(move || {
-        kafka::connect(&kafka_settings, "touchstream-key", DEADLINE).map_err(|error| error.to_string())?;
-        store(&config, &topic, &record_key, &value).map_err(|error| error.to_string())
+        let client = format!("touchstream-key-{}", kafka::unique_id());
+        compacted::write(&settings, &stored_in, &client, &record_key, Some(&value))
     })
     .await
-    .map_err(|panic| CreateKeyError::Kafka { topic: stored_in.clone(), reason: panic.to_string() })?;
-    stored.map_err(|reason| CreateKeyError::Kafka { topic: stored_in, reason })?;
+    .map_err(|panic| kafka_error(panic.to_string()))?;
+    stored.map_err(|error| match error {
+        CompactedError::Secret(error) => CreateKeyError::Secret(error),
+        // The topic is named beside it.
+        CompactedError::Kafka { source, .. } => kafka_error(source.to_string()),
+        error => kafka_error(error.to_string()),
+    })?;
     Ok(key)
 }
 
@@ -141,30 +131,4 @@ fn check(new: &NewKey) -> Result<(), CreateKeyError> {
         return invalid("origin", &new.origins[0], "only browser keys have origins");
     }
     Ok(())
-}
-
-/// Keeps the outcome of the one message.
-struct Outcome(Arc<Mutex<Option<Result<(), KafkaError>>>>);
-
-impl ClientContext for Outcome {}
-
-impl ProducerContext for Outcome {
-    type DeliveryOpaque = ();
-    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        let outcome = match result {
-            Ok(_) => Ok(()),
-            Err((error, _)) => Err(error.clone()),
-        };
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
-    }
-}
-
-fn store(config: &rdkafka::ClientConfig, topic: &str, key: &str, value: &[u8]) -> Result<(), KafkaError> {
-    let outcome = Arc::new(Mutex::new(None));
-    let producer: BaseProducer<Outcome> =
-        BaseProducer::from_config_and_context(config, Outcome(Arc::clone(&outcome)))?;
-    producer.send(BaseRecord::to(topic).key(key).payload(value)).map_err(|(error, _)| error)?;
-    producer.flush(DEADLINE)?;
-    let outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
-    outcome.unwrap_or(Err(KafkaError::Canceled))
 }
