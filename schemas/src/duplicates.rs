@@ -4,6 +4,7 @@
 //!
 //! The window is a function of the partition's log alone: re-reading the stretch before a position rebuilds it.
 
+use std::collections::VecDeque;
 use std::hash::Hasher;
 
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
@@ -80,20 +81,20 @@ impl Default for DuplicateLimits {
     }
 }
 
-/// One id: half of its hash, and where and when its last copy came, the latter two without their upper halves. 16 bytes.
+/// One id: half of its hash, and the lower half of the offset at which its last copy came. 12 bytes.
 #[derive(Clone, Copy, Debug, Default)]
 struct Seen {
-    /// 0: nothing is here.
-    hash: u64,
+    /// In two parts, so that nothing is lost to alignment; 0: nothing is here.
+    hash: [u32; 2],
     offset: u32,
-    appended_at: u32,
 }
 
 /// The ids of one partition that a next copy would be a duplicate of.
 ///
 /// Nearly every id is new and is forgotten an hour later, so there is one open table and nothing else: a copy replaces what the id's last
-/// one left, and a hand goes round to clear away what is out of reach. Sixty-four bits tell ids apart: among a million
-/// of them a new one is taken for another once in 10^13 events.
+/// one left, and a hand goes round to clear away what is out of reach. Ids that stand in a row are in the order of their places, so that the
+/// table may be nine tenths full and a search still ends early. When records came is not told of each, but once of all that came
+/// together. Sixty-four bits tell ids apart: among a million of them a new one is taken for another once in 10^13 events.
 #[derive(Debug)]
 pub struct DuplicateWindow {
     limits: DuplicateLimits,
@@ -101,16 +102,16 @@ pub struct DuplicateWindow {
     table: Vec<Seen>,
     ids: usize,
     hand: usize,
-    /// Offset and append time of the newest record, and those at which all that was out of reach was last cleared away.
-    newest: (i64, i64),
-    cleared: (i64, i64),
+    arrivals: Arrivals,
+    /// Offset at which all that was out of reach was last cleared away.
+    cleared: i64,
 }
 
 const SMALLEST_TABLE: usize = 1_024;
-/// Milliseconds (six days) and records to which the limits are cut, so that lower halves suffice.
+/// Milliseconds (six days) and records to which the limits are cut, so that lower halves of offsets suffice.
 const FURTHEST: i64 = 1 << 29;
 /// Slots that the hand looks at for each record.
-const SWEPT: usize = 8;
+const SWEPT: usize = 16;
 
 impl DuplicateWindow {
     /// An empty window.
@@ -125,26 +126,30 @@ impl DuplicateWindow {
             table: vec![Seen::default(); SMALLEST_TABLE],
             ids: 0,
             hand: 0,
-            newest: (i64::MIN, i64::MIN),
-            cleared: (i64::MIN, i64::MIN),
+            arrivals: Arrivals::default(),
+            cleared: i64::MIN,
         }
     }
 
-    /// Notes the record at `offset` and tells whether it is a duplicate. Records must come in rising order of offset.
+    /// Notes the record at `offset` and tells whether it is a duplicate. Records must come in rising order of offset; an append time before
+    /// that of an earlier record counts as that one.
     pub fn is_duplicate(&mut self, key: EventKey, offset: i64, appended_at: EventTime) -> bool {
-        let seen = Seen::new(key, offset, appended_at);
-        self.clear_what_is_far(seen, (offset, appended_at.0));
-        self.sweep(seen);
+        let reach = self.arrive(offset, appended_at);
+        self.sweep(reach);
         if self.is_crowded() {
-            self.make_room(seen);
+            self.make_room(reach);
         }
-        let place = self.find(seen.hash);
-        let earlier = std::mem::replace(&mut self.table[place], seen);
-        if earlier.hash == 0 {
-            self.ids += 1;
-            return false;
+        let seen = Seen::new(key, reach.now);
+        match self.find(seen.hash()) {
+            Ok(place) => {
+                let earlier = std::mem::replace(&mut self.table[place], seen);
+                reach.holds(earlier)
+            }
+            Err(place) => {
+                self.insert(place, seen);
+                false
+            }
         }
-        self.limits.reach(earlier, seen)
     }
 
     /// Number of ids held; some may be out of reach already.
@@ -159,34 +164,30 @@ impl DuplicateWindow {
         self.ids == 0
     }
 
-    /// Four of five slots at most are taken.
+    /// Nine of ten slots at most are taken.
     fn is_crowded(&self) -> bool {
-        5 * (self.ids + 1) > 4 * self.table.len()
+        10 * (self.ids + 1) > 9 * self.table.len()
     }
 
-    /// Keeps everything held so near that its lower halves tell how far it is.
-    fn clear_what_is_far(&mut self, now: Seen, (offset, appended_at): (i64, i64)) {
-        let since = |(earlier, before): (i64, i64)| {
-            (offset.saturating_sub(earlier), appended_at.saturating_sub(before))
-        };
-        let (records, age) = since(self.newest);
-        if records > self.limits.records || age > self.limits.age.0 {
+    /// How far back the record reaches that comes now. Keeps everything held so near that lower halves of offsets tell how far it is.
+    fn arrive(&mut self, offset: i64, appended_at: EventTime) -> Reach {
+        if self.arrivals.is_far(offset, appended_at.0, self.limits) {
             self.table = vec![Seen::default(); SMALLEST_TABLE];
-            (self.ids, self.hand, self.cleared) = (0, 0, (offset, appended_at));
-        } else {
-            let (records, age) = since(self.cleared);
-            if records > FURTHEST || age > FURTHEST {
-                self.make_room(now);
-                self.cleared = (offset, appended_at);
-            }
+            (self.ids, self.hand, self.cleared) = (0, 0, offset);
+            self.arrivals = Arrivals::from(offset, appended_at.0);
         }
-        self.newest = (offset, appended_at.max(self.newest.1));
+        let reach = self.arrivals.arrive(offset, appended_at.0, self.limits);
+        if offset.saturating_sub(self.cleared) > FURTHEST {
+            self.make_room(reach);
+            self.cleared = offset;
+        }
+        reach
     }
 
-    fn sweep(&mut self, now: Seen) {
+    fn sweep(&mut self, reach: Reach) {
         for _ in 0..SWEPT {
             let seen = self.table[self.hand];
-            if seen.hash != 0 && !self.limits.reach(seen, now) {
+            if seen.hash() != 0 && !reach.holds(seen) {
                 // What moves here is looked at next.
                 self.remove(self.hand);
             } else {
@@ -195,16 +196,20 @@ impl DuplicateWindow {
         }
     }
 
-    /// Where the id stands, or would stand.
-    fn find(&self, hash: u64) -> usize {
+    /// Where the id stands, or else where it would: in a row ids stand in the order of their homes.
+    fn find(&self, hash: u64) -> Result<usize, usize> {
         let mut place = self.home(hash);
-        loop {
-            let found = self.table[place].hash;
-            if found == 0 || found == hash {
-                return place;
+        for distance in 0.. {
+            let found = self.table[place].hash();
+            if found == hash {
+                return Ok(place);
+            }
+            if found == 0 || self.distance(self.home(found), place) < distance {
+                return Err(place);
             }
             place = self.next(place);
         }
+        unreachable!("a tenth of the table is free")
     }
 
     /// Where an id stands unless others stand there.
@@ -220,54 +225,138 @@ impl DuplicateWindow {
         if place + 1 == self.table.len() { 0 } else { place + 1 }
     }
 
-    /// Empties a slot and closes the gap, so that what was pushed behind it is found again.
-    fn remove(&mut self, place: usize) {
-        let length = self.table.len();
-        let distance = |from: usize, to: usize| if to >= from { to - from } else { to + length - from };
-        let (mut gap, mut next) = (place, self.next(place));
-        while self.table[next].hash != 0 {
-            let home = self.home(self.table[next].hash);
-            if distance(home, next) >= distance(gap, next) {
-                self.table[gap] = self.table[next];
-                gap = next;
-            }
-            next = self.next(next);
+    fn distance(&self, from: usize, to: usize) -> usize {
+        if to >= from { to - from } else { to + self.table.len() - from }
+    }
+
+    /// Puts an id where [`Self::find`] told; those that stand in a row from there move on by one.
+    fn insert(&mut self, mut place: usize, mut seen: Seen) {
+        while seen.hash() != 0 {
+            std::mem::swap(&mut self.table[place], &mut seen);
+            place = self.next(place);
         }
-        self.table[gap] = Seen::default();
+        self.ids += 1;
+    }
+
+    /// Empties a slot; those that stand in a row behind it move up as far as their homes.
+    fn remove(&mut self, mut place: usize) {
+        loop {
+            let next = self.next(place);
+            let moving = self.table[next];
+            if moving.hash() == 0 || self.home(moving.hash()) == next {
+                break;
+            }
+            self.table[place] = moving;
+            place = next;
+        }
+        self.table[place] = Seen::default();
         self.ids -= 1;
     }
 
-    /// A table in which what is in reach takes at most two thirds.
-    fn make_room(&mut self, now: Seen) {
-        let limits = self.limits;
-        let in_reach = |seen: &Seen| seen.hash != 0 && limits.reach(*seen, now);
-        self.ids = self.table.iter().filter(|seen| in_reach(seen)).count();
-        let length = SMALLEST_TABLE.max(self.ids * 3 / 2);
-        let slots = std::mem::replace(&mut self.table, vec![Seen::default(); length]);
+    /// A table in which what is in reach takes at most three quarters; from half of all that can ever be in reach, one that is large
+    /// enough for all, and for what the hand has not met yet.
+    fn make_room(&mut self, reach: Reach) {
+        let in_reach = |seen: &Seen| seen.hash() != 0 && reach.holds(*seen);
+        let ids = self.table.iter().filter(|seen| in_reach(seen)).count();
+        let most = usize::try_from(self.limits.records).unwrap_or(0);
+        let length = if ids >= most / 2 { ids.max(most) * 6 / 5 } else { ids * 4 / 3 };
+        let table = vec![Seen::default(); length.max(SMALLEST_TABLE)];
+        let slots = std::mem::replace(&mut self.table, table);
+        (self.ids, self.hand) = (0, 0);
         for seen in slots.into_iter().filter(in_reach) {
-            let place = self.find(seen.hash);
-            self.table[place] = seen;
+            if let Err(place) = self.find(seen.hash()) {
+                self.insert(place, seen);
+            }
         }
-        self.hand = 0;
     }
 }
 
 impl Seen {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "the lower halves are what is wanted"
-    )]
-    fn new(key: EventKey, offset: i64, appended_at: EventTime) -> Seen {
-        Seen { hash: (key.0 as u64).max(1), offset: offset as u32, appended_at: appended_at.0 as u32 }
+    #[expect(clippy::cast_possible_truncation, reason = "half of the hash is what is wanted")]
+    fn new(key: EventKey, offset: u32) -> Seen {
+        let hash = (key.0 as u64).max(1);
+        Seen { hash: [hash as u32, (hash >> 32) as u32], offset }
+    }
+
+    fn hash(self) -> u64 {
+        u64::from(self.hash[1]) << 32 | u64::from(self.hash[0])
     }
 }
 
-impl DuplicateLimits {
-    fn reach(self, earlier: Seen, now: Seen) -> bool {
-        let since = |now: u32, earlier: u32| i64::from(now.wrapping_sub(earlier).cast_signed());
-        since(now.offset, earlier.offset) <= self.records
-            && since(now.appended_at, earlier.appended_at) <= self.age.0
+/// How far back a record finds copies.
+#[derive(Clone, Copy, Debug)]
+struct Reach {
+    /// The lower half of its offset.
+    now: u32,
+    /// Records.
+    back: u32,
+}
+
+impl Reach {
+    fn holds(self, earlier: Seen) -> bool {
+        self.now.wrapping_sub(earlier.offset) <= self.back
+    }
+}
+
+/// When the records in reach were appended: where each run of records with the same time begins.
+#[derive(Debug, Default)]
+struct Arrivals {
+    /// The first run's offset and time.
+    first: (i64, i64),
+    /// Offset and time of the newest record.
+    newest: (i64, i64),
+    /// Offset and time at which the last run begins.
+    last: (i64, i64),
+    /// From each run to the next: records, then milliseconds. What is further away takes more than one step.
+    steps: VecDeque<(u16, u16)>,
+}
+
+impl Arrivals {
+    fn from(offset: i64, time: i64) -> Arrivals {
+        let here = (offset, time);
+        Arrivals { first: here, newest: here, last: here, steps: VecDeque::new() }
+    }
+
+    /// Whether nothing that came before is in reach.
+    fn is_far(&self, offset: i64, time: i64, limits: DuplicateLimits) -> bool {
+        let (newest, at) = self.newest;
+        offset.saturating_sub(newest) > limits.records || time.saturating_sub(at) > limits.age.0
+    }
+
+    /// Notes a record and forgets what is out of its reach.
+    fn arrive(&mut self, offset: i64, time: i64, limits: DuplicateLimits) -> Reach {
+        let time = time.max(self.newest.1);
+        self.newest = (offset, time);
+        if time > self.last.1 {
+            let (mut records, mut millis) = (offset - self.last.0, time - self.last.1);
+            // Records first: while the time stands still it is the same run that goes on.
+            while records > 0 || millis > 0 {
+                let step = u16::try_from(records).unwrap_or(u16::MAX);
+                records -= i64::from(step);
+                let wait = if records > 0 { 0 } else { u16::try_from(millis).unwrap_or(u16::MAX) };
+                millis -= i64::from(wait);
+                self.steps.push_back((step, wait));
+            }
+            self.last = self.newest;
+        }
+        while let Some((records, millis)) = self.steps.front() {
+            let next = (self.first.0 + i64::from(*records), self.first.1 + i64::from(*millis));
+            let is_too_old = time - self.first.1 > limits.age.0;
+            let is_too_far = offset - next.0 >= limits.records;
+            if !is_too_old && !is_too_far {
+                break;
+            }
+            self.first = next;
+            self.steps.pop_front();
+        }
+        let back = (offset - self.first.0).min(limits.records);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "the lower half is what is wanted"
+        )]
+        let now = offset as u32;
+        Reach { now, back: u32::try_from(back).expect("limits are cut to 2^29") }
     }
 }
 
@@ -356,7 +445,7 @@ mod tests {
                 );
             }
         }
-        assert!(window.table.len() < 60_000, "{} slots", window.table.len());
+        assert!(window.table.len() <= 60_000, "{} slots", window.table.len());
     }
 
     #[test]
