@@ -1,4 +1,6 @@
-//! Runs the embedded ClickHouse server for trials: `serve LIBRARY DATA_DIR PORT WRITER_PASSWORD`.
+//! Runs the embedded ClickHouse server for trials: `serve LIBRARY DATA_DIR PORT WRITER_PASSWORD [WRITER_USER]`.
+//!
+//! With the password empty and the user `default`, `default` may write, as the clients' own test suites expect it.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
@@ -12,8 +14,9 @@ fn say_ready(address: SocketAddr) {
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [library, data_dir, port, password] = arguments.as_slice() else {
-        eprintln!("usage: serve LIBRARY DATA_DIR PORT WRITER_PASSWORD");
+    let (Some([library, data_dir, port, password]), 4..=5) = (arguments.first_chunk(), arguments.len())
+    else {
+        eprintln!("usage: serve LIBRARY DATA_DIR PORT WRITER_PASSWORD [WRITER_USER]");
         return ExitCode::from(2);
     };
     let Ok(port) = port.parse() else {
@@ -21,8 +24,11 @@ async fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let options =
+    let mut options =
         ServerOptions::new(library.into(), data_dir.into(), listen, Password::new(password.as_str()));
+    if let Some(user) = arguments.get(4) {
+        options.writer_user.clone_from(user);
+    }
     let stop = async {
         if let Err(error) = tokio::signal::ctrl_c().await {
             eprintln!("failed to wait for Ctrl-C: {error}");

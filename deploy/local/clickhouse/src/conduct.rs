@@ -59,6 +59,10 @@ impl SessionEnd {
 pub(crate) struct Conduct {
     pub(crate) running: Running,
     pub(crate) session: Option<SessionEnd>,
+    /// Bytes held back until the end or more is known.
+    pub(crate) hold: usize,
+    /// Marks an error in the middle of the body.
+    pub(crate) tag: String,
     /// Where a result waits for the query's end, when the client asked for that.
     pub(crate) wait_in: Option<PathBuf>,
     /// When a reader's query is given up, and after how many seconds that is.
@@ -68,14 +72,14 @@ pub(crate) struct Conduct {
 impl Conduct {
     /// Runs to the end of the query. The answer's receiver going away cancels it.
     pub(crate) async fn run(self, mut answer: oneshot::Sender<Answer>) {
-        let Self { running, session, wait_in, deadline } = self;
+        let Self { running, session, hold, tag, wait_in, deadline } = self;
         let Running { mut output, finished, cancel } = running;
         let mut ending = Ending { finished, session };
         let far = Instant::now() + Duration::from_secs(365 * 86_400);
         let (until, seconds) = deadline.unwrap_or((far, 0));
         let mut beginning = BytesMut::new();
         let read_on = async {
-            while beginning.len() < BEGINNING {
+            while beginning.len() < hold {
                 if output.read_buf(&mut beginning).await? == 0 {
                     return Ok::<bool, io::Error>(true);
                 }
@@ -101,7 +105,7 @@ impl Conduct {
                 return;
             }
             Ok(Ok(false)) => {
-                let mut pump = Pump { output, beginning, until, seconds, ending };
+                let mut pump = Pump { output, beginning, until, seconds, ending, tag };
                 match wait_in {
                     Some(directory) => pump.store(directory, answer).await,
                     None => pump.stream(answer).await,
@@ -153,6 +157,7 @@ struct Pump {
     until: Instant,
     seconds: u64,
     ending: Ending,
+    tag: String,
 }
 
 impl Pump {
@@ -174,12 +179,12 @@ impl Pump {
             match read {
                 Ok(Ok(0)) => break,
                 Ok(Ok(_)) => chunk = self.beginning.split().freeze(),
-                Ok(Err(error)) => return break_off(&sender, &Exception::internal(error)).await,
-                Err(_) => return break_off(&sender, &Exception::timeout(self.seconds)).await,
+                Ok(Err(error)) => return break_off(&sender, &Exception::internal(error), &self.tag).await,
+                Err(_) => return break_off(&sender, &Exception::timeout(self.seconds), &self.tag).await,
             }
         }
         if let Err(error) = self.ending.take().await {
-            break_off(&sender, &error).await;
+            break_off(&sender, &error, &self.tag).await;
         }
     }
 
@@ -229,8 +234,8 @@ async fn send_file(mut file: tokio::fs::File, sender: mpsc::Sender<io::Result<By
 }
 
 /// Tells of an error in the body, then breaks the body off, so that no client takes it for whole.
-async fn break_off(sender: &mpsc::Sender<io::Result<Bytes>>, error: &Exception) {
-    let text = Bytes::from(format!("\n{}\n", error.text));
+async fn break_off(sender: &mpsc::Sender<io::Result<Bytes>>, error: &Exception, tag: &str) {
+    let text = Bytes::from(error.in_body(tag));
     if !matches!(timeout(STALL, sender.send(Ok(text))).await, Ok(Ok(()))) {
         return;
     }

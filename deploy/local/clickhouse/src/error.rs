@@ -38,6 +38,11 @@ pub enum ServeError {
     },
 }
 
+/// Stands before and behind an error in a body.
+const IN_BODY: &str = "\r\n__exception__\r\n";
+/// Bytes of an error's text in a body.
+const LONGEST_IN_BODY: usize = 16 << 10;
+
 /// An error as ClickHouse tells it to a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Exception {
@@ -166,6 +171,20 @@ impl Exception {
         Self::new(1001, "STD_EXCEPTION", error.to_string())
     }
 
+    /// The error as the end of a body that had begun as a result: ClickHouse's clients look there for the tag that the response's
+    /// headers name.
+    pub(crate) fn in_body(&self, tag: &str) -> String {
+        let end = self.text.floor_char_boundary(LONGEST_IN_BODY);
+        let message = &self.text[..end];
+        let length = message.len() + 1;
+        format!("{IN_BODY}{tag}\r\n{message}\n{length} {tag}{IN_BODY}")
+    }
+
+    /// Whether a chunk of a body is such an error.
+    pub(crate) fn is_in_body(chunk: &[u8], tag: &str) -> bool {
+        chunk.strip_prefix(IN_BODY.as_bytes()).is_some_and(|rest| rest.starts_with(tag.as_bytes()))
+    }
+
     /// The status ClickHouse's HTTP handler gives this code.
     pub(crate) const fn status(&self) -> StatusCode {
         match self.code {
@@ -221,5 +240,10 @@ mod tests {
             "Code: 27. DB::Exception: Cannot parse: (at row 1)\n: While reading. (X)"
         );
         assert_eq!(Exception::authentication_failed("x").status(), StatusCode::FORBIDDEN);
+        let boom = Exception { code: 1, text: "boom".to_owned() };
+        assert_eq!(
+            boom.in_body("FOOBAR"),
+            "\r\n__exception__\r\nFOOBAR\r\nboom\n5 FOOBAR\r\n__exception__\r\n"
+        );
     }
 }

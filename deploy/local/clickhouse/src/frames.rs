@@ -104,7 +104,16 @@ fn unpack(method: u8, packed: &[u8], plain_length: usize) -> io::Result<Vec<u8>>
                 _ => Err(refuse(Exception::cannot_decompress("Broken LZ4 block."))),
             }
         }
-        METHOD_ZSTD => Err(refuse(Exception::cannot_decompress("ZSTD blocks are not supported; use LZ4."))),
+        METHOD_ZSTD => {
+            // Grows with what is really in it, whatever length the block claims.
+            let mut plain = Vec::new();
+            let read = zstd::Decoder::with_buffer(packed)
+                .and_then(|decoder| decoder.take(plain_length as u64 + 1).read_to_end(&mut plain));
+            match read {
+                Ok(count) if count == plain_length => Ok(plain),
+                _ => Err(refuse(Exception::cannot_decompress("Broken ZSTD block."))),
+            }
+        }
         other => {
             Err(refuse(Exception::cannot_decompress(format!("Unknown compression method: 0x{other:02x}"))))
         }
@@ -192,6 +201,27 @@ mod tests {
         let error =
             FrameReader::new(&stream[..stream.len() - 1]).read_to_end(&mut Vec::new()).expect_err("cut");
         assert_eq!(exception_of(&error).code, 271);
+    }
+
+    #[test]
+    fn zstd_blocks_are_read_and_their_length_is_not_believed() {
+        let block = |claimed: u32| {
+            let packed = zstd::bulk::compress(&[7; 100_000], 1).expect("in memory");
+            let length = u32::try_from(packed.len() + HEADER).expect("short");
+            let mut body = vec![METHOD_ZSTD];
+            body.extend_from_slice(&length.to_le_bytes());
+            body.extend_from_slice(&claimed.to_le_bytes());
+            body.extend_from_slice(&packed);
+            [checksum(&body).to_le_bytes().to_vec(), body].concat()
+        };
+        let mut back = Vec::new();
+        FrameReader::new(block(100_000).as_slice()).read_to_end(&mut back).expect("intact");
+        assert_eq!(back, [7; 100_000]);
+        for claimed in [0, 99_999, 100_001, 200 << 20] {
+            let error =
+                FrameReader::new(block(claimed).as_slice()).read_to_end(&mut Vec::new()).expect_err("a lie");
+            assert_eq!(exception_of(&error).code, 271, "{claimed}");
+        }
     }
 
     #[test]

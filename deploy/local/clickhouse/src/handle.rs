@@ -2,12 +2,13 @@
 
 use crate::admit::Admission;
 use crate::authenticate::{Role, User, Users};
-use crate::conduct::{Answer, Conduct, SessionEnd};
+use crate::conduct::{Answer, BEGINNING, Conduct, SessionEnd};
 use crate::engine::Engine;
 use crate::error::Exception;
 use crate::execute::{Job, start};
 use crate::metrics::{Counted, Metrics};
 use crate::multipart;
+use crate::native::{FIRST_VERSION, WHOLE_TYPES};
 use crate::receive::{BodyOptions, Received, receive};
 use crate::request::{Request, url_parameters};
 use crate::respond::{ResponseBody, ServerFacts};
@@ -171,6 +172,9 @@ impl Server {
             // The engine judges names and values when they are put on the connection; nothing else is to run.
             received.text = b"SELECT 1 FORMAT Null".to_vec();
         }
+        if request.protocol_version >= FIRST_VERSION && format.eq_ignore_ascii_case("Native") {
+            settings.push((WHOLE_TYPES.to_owned(), "1".to_owned()));
+        }
         let settings = self.settings.admit(role, &settings)?;
         let permit = self.admission.enter(role).await?;
         let connection = self.session_connection(role, lease.as_mut()).await?;
@@ -202,6 +206,8 @@ impl Server {
         let conduct = Conduct {
             running,
             session: lease.map(|lease| SessionEnd { lease, change }),
+            hold: if request.hold_nothing { 1 } else { BEGINNING },
+            tag: request.exception_tag.clone(),
             wait_in: request.wait_for_end.then(|| self.temporary.clone()),
             deadline: (role == Role::Reader)
                 .then(|| (tokio::time::Instant::now() + reader_limit, self.reader_seconds)),

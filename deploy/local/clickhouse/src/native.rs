@@ -1,21 +1,28 @@
 //! The Native format as clients of a protocol version expect it: what `client_protocol_version` changes in a response.
 //!
-//! The engine writes Native for files, as of no version. A client that names version 54454 or later (clickhouse-go does, and cannot do without)
-//! expects a few bytes more: in each block its info (no overflow, no bucket), in each column a flag that says whether it is packed in a way of
-//! its own (never). The data themselves are the same. Between the engine and the client stands this file, which follows a block's columns by
-//! their types to know where the next one begins. Promise kept: a type that it does not know is an error that names it, never a shifted column.
-//! Clients of earlier versions (clickhouse-connect) try first whether the server knows about versions, and read every type without.
+//! The engine writes Native for files, as of no version: time zones are missing from its types. A client that names version 54337 or later
+//! (clickhouse-connect, clickhouse-go) expects types with their zones and a few bytes more: in each block its info (no overflow, no bucket),
+//! and from 54454 on in each column a flag that says whether it is packed in a way of its own (never). So the engine is asked for types in
+//! binary, which are whole, and between it and the client stands this file: it writes the types' names, and follows a block's columns to
+//! know where the next one begins. Promise kept: a type that it does not know is an error, never a shifted column.
+
+mod column;
+mod kind;
 
 use bytes::{Buf, Bytes, BytesMut};
+use column::Column;
+use kind::Kind;
 
-/// From here on clients are served: their columns carry the flag of custom serialization.
-pub(crate) const FIRST_VERSION: u64 = 54_454;
+/// From here on clients are served: they read time zones in types.
+pub(crate) const FIRST_VERSION: u64 = 54_337;
+/// From here on a column carries the flag of custom serialization.
+const FLAG_VERSION: u64 = 54_454;
+/// What the engine is asked for, so that its types are whole.
+pub(crate) const WHOLE_TYPES: &str = "output_format_native_encode_types_in_binary_format";
 /// Fields of a block's info: 1, no overflow; 2, bucket -1; 0, the end.
 const BLOCK_INFO: [u8; 8] = [1, 0, 2, 0xff, 0xff, 0xff, 0xff, 0];
 /// Longest block that is waited for.
 const LONGEST_BLOCK: usize = 1 << 30;
-/// Deepest type that is followed.
-const DEEPEST: usize = 32;
 
 /// Why a block cannot be followed.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,7 +30,7 @@ pub(crate) enum NativeError {
     /// More bytes are to come.
     #[error("failed to read a block of Native: it is cut off")]
     Short,
-    /// No client of a named version can have this type from here.
+    /// No client of this version can have this type from here.
     #[error(
         "failed to send the type {0} in Native to a client of this protocol version: select it with toString()"
     )]
@@ -36,14 +43,16 @@ pub(crate) enum NativeError {
 /// Rewrites a response block by block.
 #[derive(Debug)]
 pub(crate) struct Rewriter {
+    /// Whether the client expects the flag of custom serialization.
+    flags: bool,
     waiting: BytesMut,
     /// Length below which the waiting bytes are known to be no whole block.
     wanted: usize,
 }
 
 impl Rewriter {
-    pub(crate) fn new() -> Self {
-        Self { waiting: BytesMut::new(), wanted: 0 }
+    pub(crate) fn new(version: u64) -> Self {
+        Self { flags: version >= FLAG_VERSION, waiting: BytesMut::new(), wanted: 0 }
     }
 
     /// Takes bytes in and gives the whole blocks as the client expects them.
@@ -52,7 +61,7 @@ impl Rewriter {
         let mut out = BytesMut::new();
         while !self.waiting.is_empty() && self.waiting.len() >= self.wanted {
             let kept = out.len();
-            match block(&self.waiting, &mut out) {
+            match block(&self.waiting, self.flags, &mut out) {
                 Ok(length) => {
                     self.waiting.advance(length);
                     self.wanted = 0;
@@ -72,7 +81,7 @@ impl Rewriter {
         Ok(out.freeze())
     }
 
-    /// What is left at the end: blocks that were not looked at yet, then whatever is no block, as the engine wrote it (the text of an error).
+    /// What is left at the end: blocks that were not looked at yet, then whatever is no block, as the engine wrote it.
     pub(crate) fn finish(&mut self) -> Result<Bytes, NativeError> {
         self.wanted = 0;
         let blocks = match self.push(&[]) {
@@ -85,35 +94,37 @@ impl Rewriter {
 }
 
 /// Copies one block, and tells its length in `bytes`.
-fn block(bytes: &[u8], out: &mut BytesMut) -> Result<usize, NativeError> {
-    let mut reader = Reader { bytes, at: 0 };
+fn block(bytes: &[u8], flags: bool, out: &mut BytesMut) -> Result<usize, NativeError> {
+    let mut reader = Reader { bytes, at: 0, out, copied: 0 };
     let columns = reader.number()?;
-    let rows = usize::try_from(reader.number()?).map_err(|_| NativeError::Broken("too many rows"))?;
-    out.extend_from_slice(&BLOCK_INFO);
-    let mut copied = 0;
+    let rows = reader.size()?;
+    reader.out.extend_from_slice(&BLOCK_INFO);
     for _ in 0..columns {
         reader.text()?;
-        let kind = reader.text()?;
-        let kind =
-            Kind::parse(std::str::from_utf8(kind).map_err(|_| NativeError::Broken("a type is no text"))?, 0)?;
-        out.extend_from_slice(&bytes[copied..reader.at]);
-        out.extend_from_slice(&[0]);
-        copied = reader.at;
+        let kind = reader.kind()?;
+        if flags {
+            reader.put(reader.at, &[0]);
+        }
         if rows > 0 {
-            kind.skip_prefix(&mut reader)?;
-            kind.skip(&mut reader, rows)?;
+            let mut column = Column::new(&kind, flags)?;
+            column.prefix(&mut reader)?;
+            column.skip(&mut reader, rows)?;
         }
     }
-    out.extend_from_slice(&bytes[copied..reader.at]);
+    reader.put(reader.at, &[]);
     Ok(reader.at)
 }
 
-struct Reader<'bytes> {
+/// Walks over a block, and copies it but for what is put in its place.
+struct Reader<'bytes, 'out> {
     bytes: &'bytes [u8],
     at: usize,
+    out: &'out mut BytesMut,
+    /// What lies before is in `out`, or left out.
+    copied: usize,
 }
 
-impl<'bytes> Reader<'bytes> {
+impl<'bytes> Reader<'bytes, '_> {
     fn take(&mut self, length: usize) -> Result<&'bytes [u8], NativeError> {
         let end = self.at.checked_add(length).ok_or(NativeError::Broken("a length overflows"))?;
         let taken = self.bytes.get(self.at..end).ok_or(NativeError::Short)?;
@@ -121,10 +132,14 @@ impl<'bytes> Reader<'bytes> {
         Ok(taken)
     }
 
+    fn byte(&mut self) -> Result<u8, NativeError> {
+        Ok(self.take(1)?[0])
+    }
+
     fn number(&mut self) -> Result<u64, NativeError> {
         let mut value = 0;
         for shift in (0..63).step_by(7) {
-            let byte = self.take(1)?[0];
+            let byte = self.byte()?;
             value |= u64::from(byte & 0x7f) << shift;
             if byte < 0x80 {
                 return Ok(value);
@@ -138,6 +153,12 @@ impl<'bytes> Reader<'bytes> {
         self.take(length)
     }
 
+    fn name(&mut self) -> Result<String, NativeError> {
+        let text = self.text()?;
+        let text = std::str::from_utf8(text).map_err(|_| NativeError::Broken("a name is no text"))?;
+        Ok(text.to_owned())
+    }
+
     fn size(&mut self) -> Result<usize, NativeError> {
         usize::try_from(self.number()?).map_err(|_| NativeError::Broken("a length overflows"))
     }
@@ -146,182 +167,28 @@ impl<'bytes> Reader<'bytes> {
         let bytes = self.take(8)?;
         Ok(u64::from_le_bytes(bytes.try_into().map_err(|_| NativeError::Short)?))
     }
-}
 
-/// How values of a type lie in a column.
-#[derive(Debug, PartialEq, Eq)]
-enum Kind {
-    Fixed(usize),
-    Text,
-    Nullable(Box<Kind>),
-    Array(Box<Kind>),
-    Tuple(Vec<Kind>),
-    LowCardinality(Box<Kind>),
-}
-
-impl Kind {
-    fn parse(text: &str, depth: usize) -> Result<Kind, NativeError> {
-        let unknown = || NativeError::Type(text.to_owned());
-        if depth > DEEPEST {
-            return Err(unknown());
+    /// Reads a type, and writes its name in its place.
+    fn kind(&mut self) -> Result<Kind, NativeError> {
+        let start = self.at;
+        let kind = Kind::read(self, 0)?;
+        let name = kind.to_string();
+        let mut length = Vec::new();
+        let mut rest = name.len();
+        while rest >= 0x80 {
+            length.push(u8::try_from(rest & 0x7f).unwrap_or_default() | 0x80);
+            rest >>= 7;
         }
-        let inner = |text: &str| Kind::parse(text, depth + 1);
-        let (name, arguments) = match text.split_once('(') {
-            Some((name, rest)) => (name, rest.strip_suffix(')').ok_or_else(unknown)?),
-            None => (text, ""),
-        };
-        let fixed = |size| Ok(Kind::Fixed(size));
-        match name {
-            "Int8" | "UInt8" | "Bool" | "Enum8" | "Nothing" => fixed(1),
-            "Int16" | "UInt16" | "Enum16" | "Date" | "BFloat16" => fixed(2),
-            "Int32" | "UInt32" | "Float32" | "Date32" | "DateTime" | "IPv4" | "Time" | "Decimal32" => {
-                fixed(4)
-            }
-            "Int64" | "UInt64" | "Float64" | "DateTime64" | "Time64" | "Decimal64" => fixed(8),
-            "Int128" | "UInt128" | "UUID" | "IPv6" | "Decimal128" => fixed(16),
-            "Int256" | "UInt256" | "Decimal256" => fixed(32),
-            "FixedString" => fixed(arguments.parse().map_err(|_| unknown())?),
-            "Decimal" => {
-                let precision = arguments.split(',').next().unwrap_or_default().trim();
-                match precision.parse().map_err(|_| unknown())? {
-                    0..=9_u32 => fixed(4),
-                    10..=18 => fixed(8),
-                    19..=38 => fixed(16),
-                    _ => fixed(32),
-                }
-            }
-            "String" => Ok(Kind::Text),
-            "Nullable" => Ok(Kind::Nullable(Box::new(inner(arguments)?))),
-            "Array" => Ok(Kind::Array(Box::new(inner(arguments)?))),
-            "LowCardinality" => {
-                // Null is one of the dictionary's keys.
-                let plain = arguments.strip_prefix("Nullable(").and_then(|rest| rest.strip_suffix(')'));
-                Ok(Kind::LowCardinality(Box::new(inner(plain.unwrap_or(arguments))?)))
-            }
-            "Map" | "Tuple" | "Nested" => {
-                let parts = split(arguments);
-                let kinds = parts.iter().map(|part| {
-                    let part = part.trim();
-                    // The elements of a tuple may have names.
-                    inner(if name == "Map" { part } else { without_name(part) })
-                });
-                let tuple = Kind::Tuple(kinds.collect::<Result<_, _>>()?);
-                Ok(if name == "Tuple" { tuple } else { Kind::Array(Box::new(tuple)) })
-            }
-            "SimpleAggregateFunction" => {
-                let (_, kind) = arguments.split_once(',').ok_or_else(unknown)?;
-                inner(kind.trim())
-            }
-            "Point" => inner("Tuple(Float64, Float64)"),
-            "Ring" | "LineString" => inner("Array(Point)"),
-            "Polygon" | "MultiLineString" => inner("Array(Ring)"),
-            "MultiPolygon" => inner("Array(Polygon)"),
-            interval if interval.starts_with("Interval") && arguments.is_empty() => fixed(8),
-            _ => Err(unknown()),
-        }
+        length.push(u8::try_from(rest).unwrap_or_default());
+        self.put(start, &[&length, name.as_bytes()].concat());
+        Ok(kind)
     }
 
-    /// Versions of dictionaries, which come before a column's data.
-    fn skip_prefix(&self, reader: &mut Reader<'_>) -> Result<(), NativeError> {
-        match self {
-            Kind::Fixed(_) | Kind::Text => Ok(()),
-            Kind::Nullable(inner) | Kind::Array(inner) => inner.skip_prefix(reader),
-            Kind::Tuple(kinds) => kinds.iter().try_for_each(|kind| kind.skip_prefix(reader)),
-            Kind::LowCardinality(_) => match reader.long()? {
-                1 => Ok(()),
-                _ => Err(NativeError::Broken("a dictionary of another version")),
-            },
-        }
-    }
-
-    fn skip(&self, reader: &mut Reader<'_>, rows: usize) -> Result<(), NativeError> {
-        match self {
-            Kind::Fixed(size) => {
-                let length = rows.checked_mul(*size).ok_or(NativeError::Broken("a length overflows"))?;
-                reader.take(length).map(drop)
-            }
-            Kind::Text => (0..rows).try_for_each(|_| reader.text().map(drop)),
-            Kind::Nullable(inner) => {
-                reader.take(rows)?;
-                inner.skip(reader, rows)
-            }
-            Kind::Array(inner) => {
-                let length = rows.checked_mul(8).ok_or(NativeError::Broken("a length overflows"))?;
-                let ends = reader.take(length)?;
-                let Some(last) = ends.last_chunk::<8>() else { return Ok(()) };
-                let elements = usize::try_from(u64::from_le_bytes(*last))
-                    .map_err(|_| NativeError::Broken("a length overflows"))?;
-                inner.skip(reader, elements)
-            }
-            Kind::Tuple(kinds) if kinds.is_empty() => reader.take(rows).map(drop),
-            Kind::Tuple(kinds) => kinds.iter().try_for_each(|kind| kind.skip(reader, rows)),
-            Kind::LowCardinality(inner) => {
-                if rows == 0 {
-                    return Ok(());
-                }
-                let head = reader.long()?;
-                if head & 0x100 != 0 {
-                    return Err(NativeError::Broken("a dictionary shared by blocks"));
-                }
-                let keys = if head & 0x200 == 0 { 0 } else { reader.long()? };
-                let keys = usize::try_from(keys).map_err(|_| NativeError::Broken("a length overflows"))?;
-                inner.skip(reader, keys)?;
-                if reader.long()? != rows as u64 {
-                    return Err(NativeError::Broken("a dictionary's rows are not the column's"));
-                }
-                let width = match head & 0xff {
-                    width @ 0..=3 => 1_usize << width,
-                    _ => return Err(NativeError::Broken("a dictionary's index of unknown width")),
-                };
-                Kind::Fixed(width).skip(reader, rows)
-            }
-        }
-    }
-}
-
-/// Parts a list at its own commas.
-fn split(text: &str) -> Vec<&str> {
-    let (mut parts, mut begin, mut depth, mut quote) = (Vec::new(), 0, 0_usize, None);
-    let mut escaped = false;
-    for (at, character) in text.char_indices() {
-        match (quote, character) {
-            (Some(_), _) if escaped => escaped = false,
-            (Some(_), '\\') => escaped = true,
-            (Some(open), close) if open == close => quote = None,
-            (Some(_), _) => {}
-            (None, '\'' | '`') => quote = Some(character),
-            (None, '(') => depth += 1,
-            (None, ')') => depth = depth.saturating_sub(1),
-            (None, ',') if depth == 0 => {
-                parts.push(&text[begin..at]);
-                begin = at + 1;
-            }
-            (None, _) => {}
-        }
-    }
-    if !text.trim().is_empty() {
-        parts.push(&text[begin..]);
-    }
-    parts
-}
-
-/// The type of a tuple's element, whose name may be in backticks.
-fn without_name(part: &str) -> &str {
-    if let Some(rest) = part.strip_prefix('`') {
-        let mut escaped = false;
-        for (at, character) in rest.char_indices() {
-            match character {
-                _ if escaped => escaped = false,
-                '\\' => escaped = true,
-                '`' => return rest[at + 1..].trim_start(),
-                _ => {}
-            }
-        }
-        return part;
-    }
-    match part.find([' ', '(']) {
-        Some(at) if part.as_bytes()[at] == b' ' => part[at + 1..].trim_start(),
-        _ => part,
+    /// Copies what lies before `start`, then `instead` of what lies between there and here.
+    fn put(&mut self, start: usize, instead: &[u8]) {
+        self.out.extend_from_slice(&self.bytes[self.copied..start]);
+        self.out.extend_from_slice(instead);
+        self.copied = self.at;
     }
 }
 
@@ -329,26 +196,38 @@ fn without_name(part: &str) -> &str {
 mod tests {
     use super::*;
 
-    /// One column `c` of a type with its data.
-    fn plain(kind: &str, rows: u8, data: &[u8]) -> Vec<u8> {
-        let length = u8::try_from(kind.len()).expect("short");
-        [&[1, rows, 1, b'c', length], kind.as_bytes(), data].concat()
+    fn long(value: u64) -> Vec<u8> {
+        value.to_le_bytes().to_vec()
+    }
+
+    /// One column `c` of a type with its data, as the engine writes it.
+    fn plain(kind: &[u8], rows: u8, data: &[u8]) -> Vec<u8> {
+        [&[1, rows, 1, b'c'], kind, data].concat()
+    }
+
+    /// The same as a client reads it.
+    fn expected(name: &str, rows: u8, flag: &[u8], data: &[u8]) -> Vec<u8> {
+        let length = u8::try_from(name.len()).expect("short");
+        [&BLOCK_INFO[..], &[1, rows, 1, b'c', length], name.as_bytes(), flag, data].concat()
     }
 
     #[test]
     fn blocks_get_what_the_version_expects_and_end_where_they_end() {
-        let long = |value: u64| value.to_le_bytes().to_vec();
-        let cases: Vec<(&str, u8, Vec<u8>)> = vec![
-            ("Nullable(Decimal(18, 4))", 2, vec![7; 18]),
-            ("String", 2, vec![2, b'a', b'b', 0]),
-            ("Enum8('a,\\') (' = 1, 'b' = 2)", 3, vec![1, 2, 1]),
+        // A type in binary, its name, rows, data.
+        let cases: Vec<(&[u8], &str, u8, Vec<u8>)> = vec![
+            (b"\x23\x1a\x12\x04", "Nullable(Decimal(18, 4))", 2, vec![7; 18]),
+            (b"\x15", "String", 2, vec![2, b'a', b'b', 0]),
+            (b"\x12\x06Asia/X", "DateTime('Asia/X')", 1, vec![1; 4]),
+            (b"\x17\x02\x06a,') (\x01\x01b\xff", "Enum8('a,\\') (' = 1, 'b' = -1)", 3, vec![1, 2, 1]),
             (
+                b"\x1e\x26\x23\x15",
                 "Array(LowCardinality(Nullable(String)))",
                 2,
                 [long(1), long(1), long(3), long(0x600), long(2), vec![0, 1, b'x'], long(3), vec![0, 1, 1]]
                     .concat(),
             ),
             (
+                b"\x27\x26\x15\x1e\x04",
                 "Map(LowCardinality(String), Array(UInt64))",
                 1,
                 [
@@ -364,40 +243,67 @@ mod tests {
                 ]
                 .concat(),
             ),
-            ("Tuple(a UInt8, `b c` DateTime64(3, 'UTC'))", 1, vec![3; 9]),
-            ("Array(LowCardinality(String))", 1, [long(1), long(0)].concat()),
+            (
+                b"\x20\x02\x01a\x01\x03b c\x14\x03\x03UTC",
+                "Tuple(a UInt8, `b c` DateTime64(3, 'UTC'))",
+                1,
+                vec![3; 9],
+            ),
+            (b"\x1e\x26\x15", "Array(LowCardinality(String))", 1, [long(1), long(0)].concat()),
+            (
+                b"\x2a\x02\x15\x01",
+                "Variant(String, UInt8)",
+                3,
+                [long(0), vec![1, 0xff, 0, 1, b'x', 7]].concat(),
+            ),
         ];
-        for (kind, rows, data) in cases {
+        for (kind, name, rows, data) in cases {
             let block = plain(kind, rows, &data);
             let twice = [block.clone(), block.clone()].concat();
-            let name_and_type = 2 + 2 + 1 + kind.len();
-            let flagged = [&BLOCK_INFO[..], &block[..name_and_type], &[0], &data].concat();
-            for cut in 0..twice.len() {
-                let mut rewriter = Rewriter::new();
-                let mut out = rewriter.push(&twice[..cut]).expect("a part can wait").to_vec();
-                out.extend(rewriter.push(&twice[cut..]).expect("whole blocks"));
-                out.extend(rewriter.finish().expect("nothing is left"));
-                assert_eq!(out, [flagged.clone(), flagged.clone()].concat(), "{kind} cut at {cut}");
+            for (version, flag) in [(FLAG_VERSION, &[0][..]), (FLAG_VERSION - 1, &[])] {
+                let wanted = expected(name, rows, flag, &data);
+                for cut in 0..twice.len() {
+                    let mut rewriter = Rewriter::new(version);
+                    let mut out = rewriter.push(&twice[..cut]).expect("a part can wait").to_vec();
+                    out.extend(rewriter.push(&twice[cut..]).expect("whole blocks"));
+                    out.extend(rewriter.finish().expect("nothing is left"));
+                    assert_eq!(out, [wanted.clone(), wanted.clone()].concat(), "{name} cut at {cut}");
+                }
             }
         }
     }
 
     #[test]
+    fn dynamic_values_name_their_types_in_the_data() {
+        // As the engine wrote `{"a":1,"b":"x"}` of type JSON(a UInt8).
+        let kind = b"\x30\x00\x80\x08\x20\x01\x01a\x01\x00\x00";
+        let before = [long(0), vec![1, 1, 1, b'b'], long(1), vec![1, 1]].concat();
+        let behind = [long(0), vec![1, 1, 1, b'x'], long(0)].concat();
+        let block = plain(kind, 1, &[before.as_slice(), b"\x15", &behind].concat());
+        let wanted = expected("JSON(a UInt8)", 1, &[], &[before.as_slice(), b"\x06String", &behind].concat());
+        let mut rewriter = Rewriter::new(FIRST_VERSION);
+        let out = rewriter.push(&[block.clone(), block.clone()].concat()).expect("whole blocks");
+        assert_eq!(out, [wanted.clone(), wanted].concat());
+        let refused = Rewriter::new(FLAG_VERSION).push(&block);
+        assert_eq!(refused, Err(NativeError::Type("JSON(a UInt8)".to_owned())));
+    }
+
+    #[test]
     fn unknown_types_are_named_and_hostile_bytes_are_errors() {
-        let mut rewriter = Rewriter::new();
-        let refused = rewriter.push(&plain("Dynamic", 1, &[0]));
-        assert_eq!(refused, Err(NativeError::Type("Dynamic".to_owned())));
-        for seed in 0..20_000_u64 {
-            let bytes: Vec<u8> =
-                (0..40).map(|at| (seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (at % 57)) as u8).collect();
-            let mut rewriter = Rewriter::new();
-            let pushed = rewriter.push(&plain("Array(Map(String, LowCardinality(String)))", 3, &bytes));
-            if pushed.is_ok() {
-                // Cut off or by chance whole: either way it ends.
-                let _rest = rewriter.finish();
+        let refused = Rewriter::new(FIRST_VERSION).push(&plain(b"\x24", 1, &[0]));
+        assert_eq!(refused, Err(NativeError::Type("Function".to_owned())));
+        for kind in [&b"\x1e\x27\x15\x26\x15"[..], b"\x2b\x20", b""] {
+            for seed in 0..20_000_u64 {
+                let bytes: Vec<u8> =
+                    (0..40).map(|at| (seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (at % 57)) as u8).collect();
+                let mut rewriter = Rewriter::new(FIRST_VERSION);
+                if rewriter.push(&plain(kind, 3, &bytes)).is_ok() {
+                    // Cut off or by chance whole: either way it ends.
+                    let _rest = rewriter.finish();
+                }
             }
         }
-        let deep = "Array(".repeat(40) + "UInt8" + &")".repeat(40);
-        assert!(matches!(Kind::parse(&deep, 0), Err(NativeError::Type(_))));
+        let deep = Rewriter::new(FIRST_VERSION).push(&plain(&[0x1e; 40], 1, &[0]));
+        assert_eq!(deep, Err(NativeError::Broken("a type is nested too deep")));
     }
 }

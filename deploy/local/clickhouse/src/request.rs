@@ -57,6 +57,10 @@ pub(crate) struct Request {
     pub(crate) encoding: Option<Encoding>,
     /// `wait_end_of_query=1`: the status tells how the whole query ended.
     pub(crate) wait_for_end: bool,
+    /// `wait_end_of_query=0`, said aloud: nothing of the result is held back.
+    pub(crate) hold_nothing: bool,
+    /// Marks an error in the middle of the body.
+    pub(crate) exception_tag: String,
     /// GET and HEAD may not change anything.
     pub(crate) reading_only: bool,
 }
@@ -130,6 +134,8 @@ impl Request {
                 None
             },
             wait_for_end: is_on("wait_end_of_query"),
+            hold_nothing: last("wait_end_of_query").is_some_and(|value| value == "0"),
+            exception_tag: uuid::Uuid::new_v4().simple().to_string()[16..].to_owned(),
             reading_only: method == Method::GET || method == Method::HEAD,
         })
     }

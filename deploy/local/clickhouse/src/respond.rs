@@ -50,7 +50,7 @@ impl ServerFacts {
         set(
             response,
             "access-control-expose-headers",
-            "X-ClickHouse-Query-Id,X-ClickHouse-Summary,X-ClickHouse-Server-Display-Name,X-ClickHouse-Format,X-ClickHouse-Timezone,X-ClickHouse-Exception-Code",
+            "X-ClickHouse-Query-Id,X-ClickHouse-Summary,X-ClickHouse-Server-Display-Name,X-ClickHouse-Format,X-ClickHouse-Timezone,X-ClickHouse-Exception-Code,X-ClickHouse-Exception-Tag",
         );
     }
 
@@ -97,7 +97,7 @@ impl ServerFacts {
         let versioned = request.protocol_version >= FIRST_VERSION && format == "Native";
         let answer = match answer {
             Answer::Whole(outcome, bytes) if versioned && !bytes.is_empty() => {
-                let mut rewriter = Rewriter::new();
+                let mut rewriter = Rewriter::new(request.protocol_version);
                 let rewritten =
                     rewriter.push(&bytes).and_then(|head| Ok([head, rewriter.finish()?].concat()));
                 match rewritten {
@@ -107,6 +107,7 @@ impl ServerFacts {
             }
             other => other,
         };
+        let streaming = matches!(answer, Answer::Streaming(_));
         let (summary, body) = match answer {
             Answer::Failed(error) => return self.exception(&error, Some(request)),
             Answer::Whole(outcome, bytes) => {
@@ -122,6 +123,9 @@ impl ServerFacts {
             }
         };
         let mut response = Response::new(body);
+        if streaming {
+            set(&mut response, "x-clickhouse-exception-tag", &request.exception_tag);
+        }
         set(&mut response, CONTENT_TYPE.as_str(), &content_type);
         if !format.is_empty() {
             set(&mut response, "x-clickhouse-format", &format);
@@ -178,21 +182,30 @@ fn streamed(
     versioned: bool,
 ) -> ResponseBody {
     let plain = stream::poll_fn(move |context| receiver.poll_recv(context));
-    if versioned { pack(rewritten(plain), request) } else { pack(plain, request) }
+    if versioned { pack(rewritten(plain, request), request) } else { pack(plain, request) }
 }
 
 /// Native blocks as a client of this protocol version expects them.
 fn rewritten(
     plain: impl Stream<Item = io::Result<Bytes>> + Send + Unpin + 'static,
+    request: &Request,
 ) -> impl Stream<Item = io::Result<Bytes>> + Send + Unpin + 'static {
-    Box::pin(stream::try_unfold((plain, Some(Rewriter::new())), |(mut plain, rewriter)| async move {
-        let Some(mut rewriter) = rewriter else { return Ok(None) };
-        match plain.next().await {
-            Some(chunk) => {
-                let blocks = rewriter.push(&chunk?).map_err(io::Error::other)?;
-                Ok(Some((blocks, (plain, Some(rewriter)))))
-            }
-            None => Ok(Some((rewriter.finish().map_err(io::Error::other)?, (plain, None)))),
+    let rewriter = Some(Rewriter::new(request.protocol_version));
+    let tag = request.exception_tag.clone();
+    Box::pin(stream::try_unfold((plain, rewriter, tag), |(mut plain, rewriter, tag)| async move {
+        let Some(mut rewriter) = rewriter else {
+            // After an error comes what breaks the body off.
+            return Ok(plain.next().await.transpose()?.map(|chunk| (chunk, (plain, None, tag))));
+        };
+        let chunk = plain.next().await.transpose()?;
+        let failed = chunk.as_ref().is_some_and(|chunk| Exception::is_in_body(chunk, &tag));
+        match chunk {
+            Some(text) if failed => Ok(Some((text, (plain, None, tag)))),
+            Some(chunk) => match rewriter.push(&chunk) {
+                Ok(blocks) => Ok(Some((blocks, (plain, Some(rewriter), tag)))),
+                Err(error) => Err(io::Error::other(error)),
+            },
+            None => Ok(Some((rewriter.finish().map_err(io::Error::other)?, (plain, None, tag)))),
         }
     }))
 }

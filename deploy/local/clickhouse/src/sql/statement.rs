@@ -31,7 +31,7 @@ impl Insert {
 /// Finds an INSERT with data. `None`: it is another statement (INSERT … SELECT too), or its end is not in `text` yet.
 pub(crate) fn find_insert(text: &[u8]) -> Option<Insert> {
     let mut tokens = Lexer::new(text).peekable();
-    tokens.next().filter(|token| token.is_word("INSERT"))?;
+    let head_start = skip_to_insert(&mut tokens)?;
     tokens.next_if(|token| token.is_word("INTO"));
     tokens.next_if(|token| token.is_word("TABLE"));
     let mut head_end = skip_table_name(&mut tokens)?;
@@ -39,7 +39,7 @@ pub(crate) fn find_insert(text: &[u8]) -> Option<Insert> {
     let mut depth = 0_usize;
     while let Some(token) = tokens.next() {
         let insert = |format: String, data_start: usize| Insert {
-            head: text[..settings_start.unwrap_or(head_end)].trim_ascii_end().to_vec(),
+            head: text[head_start..settings_start.unwrap_or(head_end)].trim_ascii_end().to_vec(),
             settings: settings_start
                 .map(|start: usize| text[start..token.start].trim_ascii_end().to_vec())
                 .unwrap_or_default(),
@@ -76,7 +76,7 @@ pub(crate) fn find_insert(text: &[u8]) -> Option<Insert> {
     }
     // ClickHouse takes the Values format where none is named.
     Some(Insert {
-        head: text[..settings_start.unwrap_or(head_end)].trim_ascii_end().to_vec(),
+        head: text[head_start..settings_start.unwrap_or(head_end)].trim_ascii_end().to_vec(),
         settings: settings_start.map(|start| text[start..].to_vec()).unwrap_or_default(),
         format: "Values".to_owned(),
         data_start: text.len(),
@@ -85,7 +85,36 @@ pub(crate) fn find_insert(text: &[u8]) -> Option<Insert> {
 
 /// Whether the text begins like an INSERT, so that a statement cut short can be told from another one.
 pub(crate) fn begins_as_insert(text: &[u8]) -> bool {
-    Lexer::new(text).next().is_some_and(|token| token.is_word("INSERT"))
+    skip_to_insert(&mut Lexer::new(text).peekable()).is_some()
+}
+
+/// Moves behind the word INSERT; gives its beginning. What `WITH` names before it cannot be used in data, and is left out.
+fn skip_to_insert<'a>(tokens: &mut std::iter::Peekable<Lexer<'a>>) -> Option<usize> {
+    let first = tokens.next()?;
+    if first.is_word("INSERT") {
+        return Some(first.start);
+    }
+    if !first.is_word("WITH") {
+        return None;
+    }
+    let mut depth = 0_usize;
+    while let Some(token) = tokens.next() {
+        match token.kind {
+            Kind::Sign(b'(' | b'[' | b'{') => depth += 1,
+            Kind::Sign(b')' | b']' | b'}') => depth = depth.saturating_sub(1),
+            Kind::Sign(b';') | Kind::Broken => return None,
+            // Any `insert` without INTO is a name here.
+            Kind::Word
+                if depth == 0
+                    && token.is_word("INSERT")
+                    && tokens.peek().is_some_and(|next| next.is_word("INTO")) =>
+            {
+                return Some(token.start);
+            }
+            _ => {}
+        }
+    }
+    None
 }
 
 /// Moves behind `db.table` or `{name:Identifier}`, which may read like any keyword; gives its end.
@@ -240,6 +269,18 @@ mod tests {
         assert_eq!(insert(b"INSERT INTO {t:Identifier} FORMAT CSV 1,2").3, b"1,2");
         assert_eq!(insert(b"INSERT INTO t (* EXCEPT(a)) FORMAT TSV\r\n1").3, b"1");
         assert_eq!(insert(b"INSERT INTO t").2, "Values");
+    }
+
+    #[test]
+    fn data_behind_with_is_data_to_its_last_semicolon() {
+        let text = b"WITH (SELECT 'INSERT INTO x') AS y, 1 AS insert INSERT INTO t (s) FORMAT TSV\nvalue;\n";
+        let (head, _, format, data) = insert(text);
+        assert_eq!((head.as_str(), format.as_str()), ("INSERT INTO t (s)", "TSV"));
+        assert_eq!(data, b"value;\n");
+        assert!(begins_as_insert(text));
+        for text in ["WITH 1 AS y INSERT INTO t SELECT y", "WITH 13 AS insert SELECT insert", "WITH 1"] {
+            assert_eq!(find_insert(text.as_bytes()), None, "{text}");
+        }
     }
 
     #[test]
