@@ -21,6 +21,7 @@ ALTER TABLE {database}.store_app_windows MODIFY TTL window_end + toIntervalDay({
 ALTER TABLE {database}.store_app_minutes MODIFY TTL minute + toIntervalDay({days of store_app_minutes});
 ALTER TABLE {database}.store_app_windows_by MODIFY TTL window_end + toIntervalDay({days of store_app_windows_by});
 ALTER TABLE {database}.store_quality_ingest MODIFY TTL minute + toIntervalDay({days of store_quality_ingest});
+ALTER TABLE {database}.store_refused MODIFY TTL minute + toIntervalDay({days of store_refused});
 ALTER TABLE {database}.store_quality_processor MODIFY TTL minute + toIntervalDay({days of store_quality_processor});
 ALTER TABLE {database}.store_quality_sink MODIFY TTL minute + toIntervalDay({days of store_quality_sink});
 ALTER TABLE {database}.store_sequences MODIFY TTL minute + toIntervalDay({days of store_sequences});

@@ -24,6 +24,7 @@ use crate::parse::Entry;
 use crate::problem::{Fault, Findings, Problem, code};
 use crate::publish::Receipt;
 use crate::quality::UNKNOWN_FAMILY;
+use crate::refused::Refused;
 use crate::serve::Ingest;
 use crate::spool::Outlet;
 use crate::validate::{Setting, validate};
@@ -173,7 +174,7 @@ fn accept_in(
             }
         };
         let (Some(family), Some(record)) = (family, record) else {
-            count_rejected(ingest, arrival, family, &batch.findings.problems[before..]);
+            count_rejected(ingest, arrival, family, entry, &batch.findings.problems[before..]);
             continue;
         };
         if let Some(events) = &mut batch.dry_run {
@@ -190,7 +191,7 @@ fn accept_in(
             tracing::error!(%error, "a valid event does not fit its schema");
             let fault = Fault::new(code::INVALID_VALUE, "cannot be stored");
             batch.findings.reject(index, "", fault);
-            count_rejected(ingest, arrival, Some(family), &batch.findings.problems[before..]);
+            count_rejected(ingest, arrival, Some(family), entry, &batch.findings.problems[before..]);
             continue;
         }
         let key = EventKey::new(&arrival.key.tenant, &arrival.key.source, record.id());
@@ -221,7 +222,13 @@ fn type_of<'b>(entry: &Entry<'b>) -> Option<&'b str> {
     }
 }
 
-fn count_rejected(ingest: &Ingest, arrival: &Arrival, family: Option<Family>, problems: &[Problem]) {
+fn count_rejected(
+    ingest: &Ingest,
+    arrival: &Arrival,
+    family: Option<Family>,
+    entry: &Entry<'_>,
+    problems: &[Problem],
+) {
     let Some(first) = problems.first() else { return };
     if arrival.dry_run {
         return;
@@ -229,6 +236,6 @@ fn count_rejected(ingest: &Ingest, arrival: &Arrival, family: Option<Family>, pr
     let family = family.map_or(UNKNOWN_FAMILY, Family::name);
     ingest.metrics.count_events(family, outcome::REJECTED, 1);
     ingest.metrics.rejected.with_label_values(&[first.code]).inc();
-    let tenant = &arrival.key.tenant;
-    ingest.quality.add(tenant, family, first.code, arrival.received_at, 1, &ingest.metrics);
+    let refused = Refused::new(arrival.received_at, &arrival.key.source, type_of(entry), first);
+    ingest.quality.add_refused(&arrival.key.tenant, family, first.code, refused, &ingest.metrics);
 }

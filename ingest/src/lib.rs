@@ -34,6 +34,7 @@ mod read_body;
 mod read_value;
 mod recent;
 mod record;
+mod refused;
 mod respond;
 mod route;
 mod serve;

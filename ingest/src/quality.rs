@@ -14,6 +14,7 @@ use touchstream_schemas::time::{EventTime, Millis};
 
 use crate::metrics::Metrics;
 use crate::publish::Publisher;
+use crate::refused::Refused;
 
 /// Family of events whose type says none.
 pub(crate) const UNKNOWN_FAMILY: &str = "unknown";
@@ -30,10 +31,12 @@ struct Series {
     code: &'static str,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Count {
     events: i64,
     changed: bool,
+    /// The newest one, where they were refused.
+    last: Option<Refused>,
 }
 
 #[derive(Debug, Default)]
@@ -67,11 +70,27 @@ impl QualityCounts {
         metrics: &Metrics,
     ) {
         let Ok(events) = i64::try_from(events) else { return };
-        if events == 0 {
-            return;
+        if events > 0 {
+            let series = Series { tenant: Arc::clone(tenant), family, minute: received_at.minute(), code };
+            self.count(series, events, None, metrics);
         }
+    }
+
+    /// Counts a refused event, and remembers what is told of it in the place of the one before.
+    pub(crate) fn add_refused(
+        &self,
+        tenant: &Arc<str>,
+        family: &'static str,
+        code: &'static str,
+        refused: Refused,
+        metrics: &Metrics,
+    ) {
+        let series = Series { tenant: Arc::clone(tenant), family, minute: refused.at.minute(), code };
+        self.count(series, 1, Some(refused), metrics);
+    }
+
+    fn count(&self, series: Series, events: i64, refused: Option<Refused>, metrics: &Metrics) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let series = Series { tenant: Arc::clone(tenant), family, minute: received_at.minute(), code };
         let full = held.counts.len() >= MAX_SERIES;
         match held.counts.entry(series) {
             std::collections::hash_map::Entry::Vacant(_) if full => metrics.quality_dropped.inc(),
@@ -79,6 +98,9 @@ impl QualityCounts {
                 let count = entry.or_default();
                 count.events += events;
                 count.changed = true;
+                if refused.is_some() {
+                    count.last = refused;
+                }
             }
         }
     }
@@ -103,6 +125,10 @@ impl QualityCounts {
                 code: series.code,
                 events: count.events,
                 revision,
+                last_at: count.last.as_ref().map(|last| last.at),
+                last_source: count.last.as_ref().map_or("", |last| &last.source),
+                last_type: count.last.as_ref().map_or("", |last| last.event_type),
+                last_field: count.last.as_ref().map_or("", |last| &last.field),
             };
             if let Err(error) = encoder.encode_into(&record, &mut buffer) {
                 tracing::error!(%error, "a count of data quality is lost");

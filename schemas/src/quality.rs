@@ -15,4 +15,12 @@ pub struct Quality<'a> {
     pub code: &'a str,
     pub events: i64,
     pub revision: i64,
+    #[serde(default)]
+    pub last_at: Option<EventTime>,
+    #[serde(default)]
+    pub last_source: &'a str,
+    #[serde(default)]
+    pub last_type: &'a str,
+    #[serde(default)]
+    pub last_field: &'a str,
 }

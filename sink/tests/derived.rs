@@ -124,6 +124,10 @@ fn minutes(topics: &Topics, start: EventTime) {
         code: "field_missing",
         events: 6,
         revision: 1,
+        last_at: None,
+        last_source: "",
+        last_type: "",
+        last_field: "",
     };
     topics.send("cx.quality", &avro::QUALITY, &count);
 }

@@ -303,7 +303,11 @@ fn headers_statuses_and_texts_are_those_of_clickhouse() {
     let late = "SELECT number, throwIf(number = 3000000) FROM numbers(5000000)";
     let streamed = Request::new(&server).body(late).send();
     assert_eq!((streamed.status, streamed.exit), (200, 18), "curl sees a body that broke off");
-    assert!(streamed.text().contains("Code: 395. DB::Exception"), "and the reason in its last line");
+    let tag = streamed.header("X-ClickHouse-Exception-Tag").expect("a tag to look for");
+    let text = streamed.text();
+    let end = text.find("\r\n__exception__\r\n").map(|at| &text[at..]).expect("an error behind the rows");
+    assert!(end.contains("Code: 395. DB::Exception"), "and the reason at its end: {end}");
+    assert!(end.ends_with(&format!(" {tag}\r\n__exception__\r\n")), "marked as clients look for it: {end}");
     let waited = Request::new(&server).parameter("wait_end_of_query", "1").body(late).send();
     assert_eq!((waited.status, waited.header("X-ClickHouse-Exception-Code")), (500, Some("395")));
 }
@@ -343,4 +347,78 @@ fn sessions_are_kept_locked_and_checked() {
         }
     });
     assert_eq!(ask("slow", "SELECT 1").text(), "1\n");
+}
+
+#[test]
+fn data_behind_with_keep_their_last_semicolon() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let server = TestServer::start(directory.path());
+    server.write("CREATE TABLE notes (text String) ENGINE = MergeTree ORDER BY text");
+    for statement in [
+        "INSERT INTO notes FORMAT TSV\na;\n",
+        "WITH 1 AS y INSERT INTO notes (text) FORMAT TSV\nb;\n",
+        "WITH (SELECT ';INSERT INTO x') AS y INSERT INTO notes SETTINGS async_insert = 0 FORMAT CSV\n\"c\n\n;\"\n",
+        "WITH 'd;' AS y INSERT INTO notes SELECT y;",
+    ] {
+        let answer = Request::new(&server).writer().body(statement).send();
+        assert_eq!(answer.status, 200, "{statement}: {}", answer.text());
+        let refused = Request::new(&server).body(statement).send();
+        assert_eq!(refused.header("X-ClickHouse-Exception-Code"), Some("164"), "{statement}");
+    }
+    assert_eq!(server.read("SELECT text FROM notes ORDER BY text"), "a;\nb;\nc\\n\\n;\nd;\n");
+}
+
+#[test]
+fn native_names_every_type_as_clickhouse_does() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let server = TestServer::start(directory.path());
+    let columns = [
+        "now('Europe/Berlin')",
+        "[toDateTime64(1, 3, 'Asia/Tokyo')]",
+        "map('a', toDateTime(1, 'UTC'))",
+        "toLowCardinality('a'::Nullable(String))",
+        "'a'::Enum8('a' = 1, 'b\\'c\\n' = -2)",
+        "'a'::Enum16('a' = 1000)",
+        "(1::Decimal(9, 2), 1::Decimal(76, 20), 1::Int256, 1::BFloat16)",
+        "tuple(1, 'x')::Tuple(a UInt8, `from` String)",
+        "tuple(1, now('UTC'))::Tuple(`order` UInt8, `a b` DateTime('UTC'))",
+        "[(1, now('UTC'))]::Nested(a UInt8, b DateTime('UTC'))",
+        "toIntervalQuarter(1)",
+        "[[(1., 2.)]]::Polygon",
+        "(1., 2.)::Point::Geometry",
+        "toFixedString('a', 3)",
+        "(toUUID('00000000-0000-0000-0000-000000000001'), toIPv4('1.1.1.1'), toIPv6('::1'), true, NULL)",
+        "1::SimpleAggregateFunction(sum, UInt64)",
+        "[1, 'x']::Array(Variant(UInt8, String))",
+    ];
+    let late =
+        ["1::Dynamic(max_types = 3)", "concat('{\"a\":', toString(number), '}')::JSON(b.c Date, SKIP d)"];
+    for (version, columns) in [("54405", [&columns[..], &late].concat()), ("54468", columns.to_vec())] {
+        let list: Vec<String> =
+            columns.iter().enumerate().map(|(at, column)| format!("{column} AS c{at}")).collect();
+        let select = format!("SELECT {} FROM numbers(100000)", list.join(", "));
+        let described = Request::new(&server)
+            .writer()
+            .parameter("print_pretty_type_names", "0")
+            .body(format!("DESCRIBE ({select}) FORMAT TSVRaw"))
+            .send();
+        let native = Request::new(&server)
+            .parameter("client_protocol_version", version)
+            .parameter("max_block_size", "30000")
+            .body(format!("{select} FORMAT Native"))
+            .send();
+        assert_eq!(native.status, 200, "{}", native.text());
+        let mut rest = native.body.as_slice();
+        assert_eq!(described.status, 200, "{}", described.text());
+        let described = described.text();
+        let names: Vec<&str> = described.lines().filter_map(|line| line.split('\t').nth(1)).collect();
+        assert_eq!(names.len(), columns.len(), "{described}");
+        for name in names {
+            let wanted = [&[u8::try_from(name.len()).expect("short")], name.as_bytes()].concat();
+            let at = rest.windows(wanted.len()).position(|window| window == wanted);
+            rest = &rest[at.unwrap_or_else(|| panic!("{name} is not where it belongs in {version}"))..];
+        }
+        let blocks = native.body.windows(8).filter(|bytes| *bytes == b"\x01\0\x02\xff\xff\xff\xff\0");
+        assert!(blocks.count() >= 4, "each block has its info");
+    }
 }

@@ -994,6 +994,29 @@ CREATE TABLE IF NOT EXISTS cx.store_regressions ON CLUSTER 'main' AS cx.store_re
 ENGINE = Distributed('main', 'cx', 'store_regressions_local', cityHash64(tenant, rule, touchpoint, channel, detail, at))
 COMMENT 'Storage: one row is one revision of one change of state of one rule. Read the view regressions.';
 
+CREATE TABLE IF NOT EXISTS cx.store_refused_local ON CLUSTER 'main'
+(
+    `tenant` LowCardinality(String) COMMENT 'Tenant.',
+    `family` LowCardinality(String) COMMENT 'Family, or unknown.',
+    `minute` DateTime('UTC') COMMENT 'Start of the minute of receipt.' CODEC(Delta, ZSTD(1)),
+    `instance` String COMMENT 'Ingest instance, new at every start.' CODEC(ZSTD(1)),
+    `code` LowCardinality(String) COMMENT 'Code of the rejection.',
+    `at` DateTime64(3, 'UTC') COMMENT 'When it was received.' CODEC(Delta, ZSTD(1)),
+    `source` LowCardinality(String) COMMENT 'Source of its write key.',
+    `event_type` LowCardinality(String) COMMENT 'Its type, where it is one of the catalogue.',
+    `field` LowCardinality(String) COMMENT 'Field of its first problem, where the catalogue knows it.',
+    `events` Int64 COMMENT 'Events of the count.',
+    `revision` Int64 COMMENT 'The highest counts.'
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/cx/store_refused_local', '{replica}', revision)
+PARTITION BY toYYYYMM(minute)
+ORDER BY (tenant, minute, family, instance, code)
+COMMENT 'Storage: one row is one revision of the newest event that one ingest instance refused within one minute for one reason. Read the view refused_events.';
+
+CREATE TABLE IF NOT EXISTS cx.store_refused ON CLUSTER 'main' AS cx.store_refused_local
+ENGINE = Distributed('main', 'cx', 'store_refused_local', cityHash64(tenant, minute, family, instance, code))
+COMMENT 'Storage: one row is one revision of the newest event that one ingest instance refused within one minute for one reason. Read the view refused_events.';
+
 ALTER TABLE cx.events_checkout_local ON CLUSTER 'main' MODIFY TTL toDateTime(time) + toIntervalDay(396);
 
 ALTER TABLE cx.events_chat_local ON CLUSTER 'main' MODIFY TTL toDateTime(time) + toIntervalDay(396);
@@ -1037,6 +1060,8 @@ ALTER TABLE cx.store_app_minutes_local ON CLUSTER 'main' MODIFY TTL minute + toI
 ALTER TABLE cx.store_app_windows_by_local ON CLUSTER 'main' MODIFY TTL window_end + toIntervalDay(396);
 
 ALTER TABLE cx.store_quality_ingest_local ON CLUSTER 'main' MODIFY TTL minute + toIntervalDay(396);
+
+ALTER TABLE cx.store_refused_local ON CLUSTER 'main' MODIFY TTL minute + toIntervalDay(396);
 
 ALTER TABLE cx.store_quality_processor_local ON CLUSTER 'main' MODIFY TTL minute + toIntervalDay(396);
 
@@ -1232,6 +1257,23 @@ FROM
     FROM cx.store_sequences FINAL
 )
 GROUP BY tenant, family, minute;
+
+CREATE OR REPLACE VIEW cx.refused_events ON CLUSTER 'main'
+(
+    `tenant` LowCardinality(String) COMMENT 'Tenant.',
+    `minute` DateTime('UTC') COMMENT 'Start of the minute of receipt.',
+    `at` DateTime64(3, 'UTC') COMMENT 'When it was received.',
+    `source` LowCardinality(String) COMMENT 'Source of its write key.',
+    `family` LowCardinality(String) COMMENT 'Family: checkout, chat, feedback or app; unknown for events of no known type.',
+    `type` LowCardinality(String) COMMENT 'Its type; empty when it is none of the catalogue.',
+    `code` LowCardinality(String) COMMENT 'Reason: the code of its first problem.',
+    `field` LowCardinality(String) COMMENT 'Field of its first problem; empty for the whole event or a name that the catalogue does not know.',
+    `like_it_n` Int64 COMMENT 'Events refused for the same reason within the same minute by the same process, this one included (count).'
+)
+COMMENT 'One row is the newest event that ingest refused within one minute for one reason (tenant, family, code, ingest process). No value of an event is kept. All refused events are counted in data_quality.'
+AS
+SELECT tenant, minute, at, source, family, event_type AS type, code, field, events AS like_it_n
+FROM cx.store_refused FINAL;
 
 CREATE OR REPLACE VIEW cx.sequence_gaps ON CLUSTER 'main'
 (

@@ -12,10 +12,10 @@ use super::columns::{By, Table};
 use super::tables::{
     AnswerRow, Answers, AppMinuteRow, AppMinutes, AppWindowRow, AppWindows, CheckoutMinuteRow,
     CheckoutMinutes, CheckoutRow, CheckoutWindowRow, CheckoutWindows, Checkouts, ConversationRow,
-    Conversations, QualityIngest, QualityIngestRow, QualityProcessor, QualityProcessorRow, RegressionRow,
-    Regressions, ResponseMinuteRow, ResponseMinutes, ResponseWindowRow, ResponseWindows, ScoreMinuteRow,
-    ScoreMinutes, ScoreWindowRow, ScoreWindows, ServiceMinuteRow, ServiceMinutes, ServiceWindowRow,
-    ServiceWindows,
+    Conversations, QualityIngest, QualityIngestRow, QualityProcessor, QualityProcessorRow, RefusalRow,
+    Refusals, RegressionRow, Regressions, ResponseMinuteRow, ResponseMinutes, ResponseWindowRow,
+    ResponseWindows, ScoreMinuteRow, ScoreMinutes, ScoreWindowRow, ScoreWindows, ServiceMinuteRow,
+    ServiceMinutes, ServiceWindowRow, ServiceWindows,
 };
 use crate::error::SinkError;
 use crate::insert::Insert;
@@ -101,6 +101,7 @@ gathered! {
     service_minutes: ServiceMinutes,
     regressions: Regressions,
     quality_ingest: QualityIngest,
+    refusals: Refusals,
     quality_processor: QualityProcessor,
 }
 
@@ -186,8 +187,23 @@ impl Gathered {
             }
             Source::Regressions => self.regression(&decoder.decode(payload)?),
             Source::Quality => {
-                let Quality { tenant, family, minute, instance, code, events, revision } =
-                    decoder.decode(payload)?;
+                let quality: Quality<'_> = decoder.decode(payload)?;
+                let Quality { tenant, family, minute, instance, code, events, revision, .. } = quality;
+                if let Some(at) = quality.last_at {
+                    self.refusals.push(RefusalRow {
+                        tenant,
+                        family,
+                        minute,
+                        instance,
+                        code,
+                        at,
+                        source: quality.last_source,
+                        event_type: quality.last_type,
+                        field: quality.last_field,
+                        events,
+                        revision,
+                    });
+                }
                 let row = QualityIngestRow { tenant, family, minute, instance, code, events, revision };
                 self.quality_ingest.push(row);
             }

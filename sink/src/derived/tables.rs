@@ -110,6 +110,11 @@ tables! {
     QualityIngest, QualityIngestRow = "store_quality_ingest" {
         tenant: Text, family: Text, minute: Seconds, instance: Text, code: Text, events: Int, revision: Int,
     }
+    /// The newest refused event of a count.
+    Refusals, RefusalRow = "store_refused" {
+        tenant: Text, family: Text, minute: Seconds, instance: Text, code: Text, at: Time, source: Text, event_type: Text,
+        field: Text, events: Int, revision: Int,
+    }
     /// What the processor saw.
     QualityProcessor, QualityProcessorRow = "store_quality_processor" {
         tenant: Text, family: Text, minute: Seconds, touchpoint: Text, channel: Text, device: Text,

@@ -61,6 +61,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     sql!("migrations/0012_sequences"),
     sql!("migrations/0013_epochs"),
     sql!("migrations/0014_regressions"),
+    sql!("migrations/0015_refused"),
 ];
 
 /// How long tables keep their rows.
@@ -73,6 +74,7 @@ const AGAIN: &[(&str, &str)] = &[
     sql!("views/conversations"),
     sql!("views/feedback"),
     sql!("views/data_quality"),
+    sql!("views/refused_events"),
     sql!("views/sequence_gaps"),
     sql!("views/regressions"),
     sql!("views/touchpoints"),

@@ -10,7 +10,7 @@ import clickhouse_connect
 import pandas
 import sqlalchemy
 from clickhouse_connect import common
-from clickhouse_connect.driver.exceptions import DatabaseError
+from clickhouse_connect.driver.exceptions import DatabaseError, StreamFailureError
 
 host, port, user, password, database = sys.argv[1:6]
 
@@ -46,6 +46,10 @@ writer.insert("answers", [[n, at, 5, "x" * 100, {}, []] for n in range(100, 200_
 reader = connect(username="reader", password="reader")
 assert reader.command("SELECT count() FROM answers") == 200_003
 
+# Time zones come with the types.
+zoned = reader.query("SELECT toDateTime('2026-11-22 10:00:00', 'Europe/Berlin'), [toDateTime64(0, 3, 'Asia/Tokyo')]").first_row
+assert str(zoned[0]) == "2026-11-22 10:00:00+01:00" and str(zoned[1][0]) == "1970-01-01 09:00:00+09:00", zoned
+
 # Parameters, bound on the server.
 found = reader.query("SELECT text FROM answers WHERE text = {text:String} AND id IN {ids:Array(UInt64)}",
                      parameters={"text": rows[1][3], "ids": [1, 2, 3]})
@@ -75,6 +79,15 @@ habits = {"max_execution_time": 600, "max_threads": 4, "readonly": 0, "output_fo
 # (The driver would hold back what `system.settings` calls read-only; other clients send it, so let it.)
 common.set_setting("invalid_setting_action", "send")
 assert reader.query("SELECT timezone(), getSetting('max_execution_time')", settings=habits).result_rows == [("Europe/Berlin", 60)]
+
+# An error behind the beginning of a result is told too.
+try:
+    with reader.query_rows_stream("SELECT number, throwIf(number = 3000000) FROM numbers(5000000)") as stream:
+        total = sum(1 for _ in stream)
+except StreamFailureError as error:
+    assert "throwIf" in str(error), error
+else:
+    raise AssertionError(f"a failed stream passed with {total} rows")
 
 # Errors are the server's own.
 for client, statement, code in (
