@@ -18,8 +18,9 @@ pub use connect::{ConnectError, Reasons, connect};
 /// Largest record, and what topics are set up to take: a changelog record holds a whole journey, at most 500 events.
 pub const MAX_MESSAGE_BYTES: u32 = 8 << 20;
 
-/// Errors that librdkafka overcomes by itself.
-pub(crate) fn is_passing(error: &KafkaError) -> bool {
+/// Whether librdkafka overcomes an error by itself.
+#[must_use]
+pub fn is_passing(error: &KafkaError) -> bool {
     let passing = [
         RDKafkaErrorCode::BrokerTransportFailure,
         RDKafkaErrorCode::AllBrokersDown,

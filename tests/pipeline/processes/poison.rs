@@ -75,31 +75,68 @@ fn records_that_nobody_can_count_are_filed_once_and_stop_nothing() {
         (0..2).map(|place| cluster.sum_of(place, "touchstream_processor_left_out_records_total")).sum();
     // What was counted before the kill is gone with the process.
     assert!(counted >= sent.len() as f64 / 3.0, "only {counted} were counted");
+    what_is_tried_again_is_judged_anew(&bootstrap, &filed);
+}
+
+/// Runs `touchstream rejected`; what it says, and its notes.
+fn rejected(bootstrap: &str, arguments: &[&str]) -> (Vec<u8>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_touchstream"));
+    command.arg("rejected").args(arguments).env("TOUCHSTREAM__KAFKA__BROKERS", bootstrap);
+    let output = command.output().expect("the command runs");
+    let notes = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{arguments:?}: {notes}");
+    (output.stdout, notes)
+}
+
+fn listed(bootstrap: &str) -> Vec<serde_json::Value> {
+    let (lines, _) = rejected(bootstrap, &["list", "--last", "100000", "--json"]);
+    let lines = String::from_utf8(lines).expect("JSON is text");
+    lines.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect()
+}
+
+fn name((topic, partition, offset): &Place) -> String {
+    format!("{topic}/{partition}/{offset}")
+}
+
+/// Still unknown, so it is refused again, at its new place and with the same bytes; asked for once more it is left alone.
+fn what_is_tried_again_is_judged_anew(bootstrap: &str, filed: &HashMap<Place, Filed>) {
+    let unknown: Vec<&Place> =
+        filed.iter().filter(|(_, filing)| filing.2 == "unknown_schema").map(|(place, _)| place).collect();
+    let asked = rejected(bootstrap, &["retry", "--reason", "unknown_schema", "--dry-run"]).1;
+    assert!(asked.contains(&format!("{} records would be tried again", unknown.len())), "{asked}");
+    let place = name(unknown[0]);
+    let (said, _) = rejected(bootstrap, &["retry", &place]);
+    let said = String::from_utf8(said).expect("text");
+    let again = said.trim().rsplit(' ').next().expect("a place").to_owned();
+    until("it is refused again", PATIENCE, || {
+        let listed = listed(bootstrap);
+        let reason = |place: &str| {
+            listed.iter().find(|entry| entry["place"] == place).map(|entry| entry["reason"].clone())
+        };
+        equal(&listed.len(), &(filed.len() + 1))?;
+        equal(&reason(&again), &Some("unknown_schema".into()))
+    });
+    let bytes = filed[unknown[0]].0.clone().expect("it has some");
+    assert_eq!(rejected(bootstrap, &["show", &again, "--raw"]).0, bytes);
+    let twice = String::from_utf8(rejected(bootstrap, &["retry", &place]).0).expect("text");
+    assert_eq!(twice.trim(), format!("{place}  left alone: it was tried again as {again}"));
 }
 
 /// `touchstream rejected` lists each once and gives its bytes back.
 fn a_person_finds_them(bootstrap: &str, filed: &HashMap<Place, Filed>) {
-    let rejected = |arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_touchstream"));
-        command.arg("rejected").args(arguments).env("TOUCHSTREAM__KAFKA__BROKERS", bootstrap);
-        let output = command.output().expect("the command runs");
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        output.stdout
-    };
-    let name = |(topic, partition, offset): &Place| format!("{topic}/{partition}/{offset}");
-    let listed = String::from_utf8(rejected(&["list", "--last", "100000", "--json"])).expect("JSON is text");
-    let place_of = |line: &str| {
-        let entry: serde_json::Value = serde_json::from_str(line).expect("each line is JSON");
-        entry["place"].as_str().expect("it has a place").to_owned()
-    };
-    let mut places: Vec<String> = listed.lines().map(place_of).collect();
+    let place_of = |entry: &serde_json::Value| entry["place"].as_str().expect("it has a place").to_owned();
+    let mut places: Vec<String> = listed(bootstrap).iter().map(place_of).collect();
     let mut expected: Vec<String> = filed.keys().map(name).collect();
     places.sort();
     expected.sort();
     assert_eq!(places, expected, "each once");
     let (place, (bytes, ..)) =
         filed.iter().find(|(_, (bytes, ..))| bytes.is_some()).expect("most have a value");
-    assert_eq!(Some(rejected(&["show", &name(place), "--raw"])), *bytes, "the bytes of {place:?}");
+    assert_eq!(
+        Some(rejected(bootstrap, &["show", &name(place), "--raw"]).0),
+        *bytes,
+        "the bytes of {place:?}"
+    );
 }
 
 /// A topic, a value, and the reasons that may be given for refusing it.

@@ -1,7 +1,10 @@
-//! `touchstream rejected list` and `show`: what could not be processed. A record that both the processor and the sink refuse is filed by each
-//! of them for itself, in its own transaction or commit; here the two are one, named by the place that the record has in its topic.
+//! `touchstream rejected list`, `show` and `retry`: what could not be processed, and trying it again ([`retry`]). A record that both the
+//! processor and the sink refuse is filed by each of them for itself, in its own transaction or commit; here the two are one, named by the
+//! place that the record has in its topic.
 //!
-//! Promise kept: only reads, as no member of a group; what is held does not grow with the topic.
+//! Promise kept: reading is that of no member of a group, and what is held does not grow with the topic.
+
+mod retry;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
@@ -41,6 +44,11 @@ pub(crate) enum RejectedCommand {
         after_help = "Examples:\n  touchstream rejected show cx.feedback/0/1234\n  touchstream rejected show cx.feedback/0/1234 --raw > record.bin"
     )]
     Show(ShowOptions),
+    /// Put records at the end of their topics once more, unchanged: after what refused them was mended.
+    #[command(
+        after_help = "Examples:\n  touchstream rejected retry cx.feedback/0/1234\n  touchstream rejected retry --reason unknown_schema --dry-run"
+    )]
+    Retry(retry::RetryOptions),
 }
 
 #[derive(Debug, Args)]
@@ -75,9 +83,20 @@ struct Entry {
     stages: BTreeSet<String>,
     reason: String,
     detail: String,
+    /// Where it stands since it was tried again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tried_again_as: Option<String>,
     /// Its bytes; only kept where they are asked for.
     #[serde(skip)]
     payload: Option<Vec<u8>>,
+}
+
+/// Which records are read.
+enum Wanted<'w> {
+    /// The newest filings of each partition, without their bytes.
+    Newest(i64),
+    /// Those of which this is true of the place and the reason, with their bytes.
+    Those(&'w dyn Fn(&str, &str) -> bool),
 }
 
 /// Runs the command.
@@ -86,22 +105,25 @@ pub(crate) async fn run(config: Option<&Path>, command: RejectedCommand) -> Resu
     let asked = tokio::task::spawn_blocking(move || match command {
         RejectedCommand::List(options) => list(&settings, &options),
         RejectedCommand::Show(options) => show(&settings, &options),
+        RejectedCommand::Retry(options) => retry::retry(&settings, &options),
     });
     asked.await.map_err(failed)?.map_err(CommandError::Failed)
 }
 
 #[expect(clippy::print_stdout, reason = "the list is this command's output")]
 fn list(settings: &Settings, options: &ListOptions) -> anyhow::Result<()> {
-    let entries = read(settings, Some(options.last), None)?;
+    let entries = read(settings, &Wanted::Newest(options.last))?;
     if options.json {
         for entry in &entries {
             println!("{}", serde_json::to_string(entry)?);
         }
         return Ok(());
     }
-    for Entry { place, rejected_at, stages, reason, detail, .. } in &entries {
+    for Entry { place, rejected_at, stages, reason, detail, tried_again_as, .. } in &entries {
         let stages: Vec<&str> = stages.iter().map(String::as_str).collect();
-        println!("{rejected_at}  {place}  {}  {reason}  {}", stages.join("+"), detail.escape_debug());
+        let again =
+            tried_again_as.as_ref().map(|place| format!("  tried again as {place}")).unwrap_or_default();
+        println!("{rejected_at}  {place}  {}  {reason}  {}{again}", stages.join("+"), detail.escape_debug());
     }
     match entries.last() {
         Some(last) => eprintln!(
@@ -116,7 +138,7 @@ fn list(settings: &Settings, options: &ListOptions) -> anyhow::Result<()> {
 
 #[expect(clippy::print_stdout, reason = "the record is this command's output")]
 fn show(settings: &Settings, options: &ShowOptions) -> anyhow::Result<()> {
-    let mut entries = read(settings, None, Some(&options.place))?;
+    let mut entries = read(settings, &Wanted::Those(&|place, _| place == options.place))?;
     let entry =
         entries.pop().with_context(|| format!("failed to find a rejected record {}", options.place))?;
     let payload = entry.payload.as_deref().unwrap_or_default();
@@ -131,16 +153,18 @@ fn show(settings: &Settings, options: &ShowOptions) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Reads the newest filings of each partition, or all for one `place`; one entry a record, by time.
-fn read(settings: &Settings, last: Option<i64>, place: Option<&str>) -> anyhow::Result<Vec<Entry>> {
+/// Reads filings; one entry a record, by time.
+fn read(settings: &Settings, wanted: &Wanted<'_>) -> anyhow::Result<Vec<Entry>> {
     kafka::connect(&settings.kafka, "touchstream-rejected", ANSWER)?;
     let config = kafka::consumer(&settings.kafka, "touchstream-rejected", "touchstream-rejected")?;
     let consumer: BaseConsumer = config.create().context("failed to make a consumer")?;
     let topic = Topics::new(&settings.kafka.topic_prefix).rejected();
+    let last = if let Wanted::Newest(last) = wanted { Some(*last) } else { None };
     let mut unread = assign(&consumer, &topic, last)?;
     let decoder = Decoder::new(&[&avro::REJECTED])
         .with_registry(SchemaRegistry::configured(&settings.schemas.registry_url));
     let mut entries: BTreeMap<String, Entry> = BTreeMap::new();
+    let mut tried_again: BTreeMap<String, String> = BTreeMap::new();
     let mut answered = Instant::now();
     while !unread.is_empty() {
         let message = match consumer.poll(Duration::from_millis(200)) {
@@ -149,8 +173,10 @@ fn read(settings: &Settings, last: Option<i64>, place: Option<&str>) -> anyhow::
                 unread.remove(&partition);
                 continue;
             }
-            Some(Err(error)) => return Err(error).context(format!("failed to read {topic}")),
-            None => {
+            Some(Err(error)) if !kafka::is_passing(&error) => {
+                return Err(error).context(format!("failed to read {topic}"));
+            }
+            Some(Err(_)) | None => {
                 anyhow::ensure!(answered.elapsed() < ANSWER, "failed to read {topic}: Kafka does not answer");
                 continue;
             }
@@ -159,9 +185,15 @@ fn read(settings: &Settings, last: Option<i64>, place: Option<&str>) -> anyhow::
         let key = message.key().unwrap_or_default();
         let Ok(why) = decoder.decode::<Rejected<'_>>(key) else { continue };
         let found = format!("{}/{}/{}", why.topic, why.partition, why.offset);
-        if place.is_some_and(|place| place != found) {
+        if why.stage == retry::STAGE {
+            tried_again.insert(found, why.detail.to_owned());
             continue;
         }
+        let payload = match wanted {
+            Wanted::Those(is_wanted) if !is_wanted(&found, why.reason) => continue,
+            Wanted::Those(_) => message.payload().map(<[u8]>::to_vec),
+            Wanted::Newest(_) => None,
+        };
         let entry = entries.entry(found.clone()).or_insert_with(|| Entry {
             place: found,
             at: why.rejected_at.0,
@@ -169,9 +201,15 @@ fn read(settings: &Settings, last: Option<i64>, place: Option<&str>) -> anyhow::
             stages: BTreeSet::new(),
             reason: why.reason.to_owned(),
             detail: why.detail.to_owned(),
-            payload: place.is_some().then(|| message.payload().map(<[u8]>::to_vec)).flatten(),
+            tried_again_as: None,
+            payload,
         });
         entry.stages.insert(why.stage.to_owned());
+    }
+    for (place, again) in tried_again {
+        if let Some(entry) = entries.get_mut(&place) {
+            entry.tried_again_as = Some(again);
+        }
     }
     let mut entries: Vec<Entry> = entries.into_values().collect();
     entries.sort_by_key(|entry| entry.at);
