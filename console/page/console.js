@@ -1,6 +1,8 @@
 // The page at work: choices → one stream of server-sent events → panels. What was chosen stands in the address, so that it can be sent to somebody.
 
+import { redraw } from './charts.js'
 import { PANELS } from './panels.js'
+import { openRegression, sayAgain } from './regression.js'
 import { speak, time, word } from './words.js'
 
 const choices = document.getElementById('choices')
@@ -37,8 +39,18 @@ const show = (name, rows) => {
   PANELS[name]?.(rows)
 }
 
+/** Shows the regression that the address names, or all numbers. */
+const follow = () => {
+  const wanted = new URLSearchParams(location.hash.slice(1)).get('regression')
+  if (wanted) chosen.set('regression', wanted)
+  else chosen.delete('regression')
+  openRegression(wanted, choices.elements.tenant.value)
+  redraw()
+}
+
 const connect = () => {
   stream?.close()
+  follow()
   if (!choices.elements.tenant.value) return say(word('noTenant'))
   say(word('connecting'))
   const query = new URLSearchParams(NAMES.map((name) => [name, choices.elements[name].value]))
@@ -78,14 +90,23 @@ const findTenants = async () => {
   setTimeout(findTenants, choices.elements.tenant.value ? 60_000 : 2_000)
 }
 
+addEventListener('hashchange', follow)
+// The link to the numbers is no choice: the address keeps what was chosen.
+document.querySelector('.skip').addEventListener('click', (event) => {
+  event.preventDefault()
+  document.getElementById('main').focus()
+})
 choices.addEventListener('submit', (event) => event.preventDefault())
 choices.addEventListener('change', ({ target }) => {
   chosen.set(target.name, target.value)
+  // Other choices lead back to all numbers.
+  if (target.name !== 'language') chosen.delete('regression')
   history.replaceState(null, '', `#${chosen}`)
   if (target.name === 'language') {
     speak(target.value)
     for (const each of choices.querySelectorAll('option[value=all]')) each.textContent = word('all')
-    return newest.forEach((rows, name) => show(name, rows))
+    newest.forEach((rows, name) => show(name, rows))
+    return sayAgain()
   }
   newest.clear()
   connect()

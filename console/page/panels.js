@@ -1,33 +1,9 @@
-// What each panel makes of its rows. Texts from outside become text nodes, never markup.
+// What each panel makes of its rows.
 
 import { chart, markChanges } from './charts.js'
+import { element, interval, none, show, table } from './elements.js'
+import { FORMATS, addressOf, comparedWith, foundIn, placeOf } from './regression.js'
 import { count, duration, score, share, time, word } from './words.js'
-
-/** An element with attributes and children. */
-const element = (tag, attributes = {}, ...children) => {
-  const made = document.createElement(tag)
-  for (const [name, value] of Object.entries(attributes)) {
-    if (value === undefined) continue
-    if (name === 'style') Object.entries(value).forEach(([key, text]) => made.style.setProperty(key, text))
-    else made.setAttribute(name, value)
-  }
-  made.append(...children.filter((child) => child !== undefined))
-  return made
-}
-const body = (name) => document.querySelector(`#${name} .body`) ?? document.getElementById(name)
-const show = (name, ...children) => body(name).replaceChildren(...children)
-const none = (name) => element('p', { class: 'none' }, word(name))
-
-/** A table; `columns` are [word, cell of row, class]. The first cell of a row is its heading. */
-const table = (columns, rows) => element('table', {},
-  element('thead', {}, element('tr', {}, ...columns.map(([name, , kind]) => element('th', { scope: 'col', class: kind }, word(name))))),
-  element('tbody', {}, ...rows.map((row) => element('tr', {}, ...columns.map(([, cell, kind], index) => {
-    const content = cell(row)
-    if (content instanceof HTMLTableCellElement) return content
-    return element(index ? 'td' : 'th', index ? { class: kind } : { scope: 'row' }, content)
-  })))))
-
-const interval = (row, format) => row.ci_low === null || row.ci_low === undefined ? undefined : element('small', {}, `${format(row.ci_low)} … ${format(row.ci_high)}`)
 
 const nps = ([row]) => {
   if (!row) return show('nps', none('noAnswers'))
@@ -124,6 +100,21 @@ const freshness = (rows) => {
   ], rows))
 }
 
+/** A silence this long is worth a word, in seconds. */
+const SILENT = 900
+/** In plain words: whether anything came, was lost, or is not judged. */
+const trust = ([row]) => {
+  const ago = (seconds) => duration(Math.max(Date.now() / 1000 - seconds, 0))
+  const bad = [
+    row.nothing_since && word('trustNothing', { since: time(row.nothing_since) }),
+    !row.last_at && word('trustNever'),
+    row.last_at && !row.nothing_since && Date.now() / 1000 - row.last_at > SILENT && word('trustSilent', { ago: ago(row.last_at) }),
+    row.gaps_n > 0 && word('trustLost', { n: count(row.gaps_n) }),
+    row.unjudged_n > 0 && word('trustUnjudged', { since: time(row.unjudged_since), n: count(row.unjudged_n) }),
+  ].filter(Boolean)
+  show('trust', ...(bad.length ? bad : [word('trustFine')]).map((text) => element('p', { class: bad.length ? 'trust' : 'trust fine' }, text)))
+}
+
 const rejections = (rows) => show('rejections', rows.length ? table([
   ['reason', (row) => row.code], ['family', (row) => row.family], ['n', (row) => count(row.n)], ['last', (row) => time(row.at)],
 ], rows) : none('noRejections'))
@@ -133,25 +124,33 @@ const events = (rows) => show('events', rows.length ? table([
   ['channel', (row) => row.channel, 'left'], ['traffic', (row) => row.traffic, 'left'],
 ], rows) : none('noEvents'))
 
-/** What a rule's numbers are: shares, seconds, scores, or counts. */
-const FORMATS = { nps_fell: score, drop_off_rose: share, error_rate_rose: share, response_slo_burn: share, response_p95_rose: duration, touchpoint_silent: count, nothing_arrives: count }
-const regressions = (rows) => {
-  if (!rows.length) return show('regressions', none('noRegressions'))
-  show('regressions', ...rows.map((row) => {
-    const format = FORMATS[row.rule] ?? score
-    const line = (name, text) => text ? [element('dt', {}, word(name)), element('dd', {}, text)] : []
-    const where = [row.touchpoint, row.channel, row.detail].filter((part) => part && part !== 'all').join(' · ') || word('all')
-    return element('article', { class: `regression ${row.severity}` },
-      element('h3', {}, `${word(`rule_${row.rule}`)}: ${where}`),
-      element('dl', {},
-        ...line('now', row.ci_low === null ? format(row.value) : `${format(row.value)} (${format(row.ci_low)} … ${format(row.ci_high)})`), ...line('before', format(row.baseline)), ...line('cases', count(row.n)),
-        ...line('since', time(row.since)), ...line('contributor', row.contributor), ...line('owner', row.owner), ...line('suspects', row.suspects.join(', ')),
-        ...(row.runbook ? line('runbook', element('a', { href: /^https?:/.test(row.runbook) ? row.runbook : '#regressions', rel: 'noreferrer' }, row.runbook)) : [])))
-  }))
+const regression = (row) => {
+  const format = FORMATS[row.rule] ?? score
+  const line = (name, text) => text ? [element('dt', {}, word(name)), element('dd', {}, text)] : []
+  const isLink = /^https?:/.test(row.runbook ?? '')
+  return element('article', { class: `regression ${row.severity}` },
+    element('h3', {}, element('a', { href: addressOf(row) }, `${word(`rule_${row.rule}`)}: ${placeOf(row)}`)),
+    element('dl', {},
+      ...line('found', foundIn(row)), ...line(comparedWith(row), format(row.baseline)), ...line('cases', count(row.n)),
+      ...line('since', time(row.since)), ...line('contributor', row.contributor), ...line('owner', row.owner), ...line('suspects', row.suspects.join(', ')),
+      ...line('runbook', isLink ? element('a', { href: row.runbook, rel: 'noreferrer' }, row.runbook) : row.runbook)))
 }
+
+const regressions = (rows) => {
+  const open = rows.filter((row) => row.ended_as === '')
+  const ended = rows.filter((row) => row.ended_as !== '')
+  show('regressions', ...(open.length ? open.map(regression) : [none('noRegressions')]),
+    ...(ended.length ? [element('h3', { class: 'ended' }, word('ended')), element('ul', { class: 'ended' }, ...ended.map((row) => element('li', {},
+      element('a', { href: addressOf(row) }, `${word(`rule_${row.rule}`)}: ${placeOf(row)}`), ` · ${word(`ended_${row.ended_as}`)} ${time(row.ended_at)}`)))] : []))
+}
+
+const refused = (rows) => show('refused', rows.length ? table([
+  ['time', (row) => time(row.at)], ['type', (row) => row.type || row.family, 'left'], ['reason', (row) => row.code, 'left'], ['field', (row) => row.field || '–', 'left'],
+  ['source', (row) => row.source, 'left'], ['likeIt', (row) => count(row.n)],
+], rows) : none('noRejections'))
 
 /** By the name of the server-sent event. */
 export const PANELS = {
-  nps, nps_chart: npsChart, funnel, funnel_chart: funnelChart, response, response_chart: responseChart, verbatims, matrix, freshness, rejections, events, regressions,
+  nps, nps_chart: npsChart, funnel, funnel_chart: funnelChart, response, response_chart: responseChart, verbatims, matrix, freshness, trust, rejections, refused, events, regressions,
   changes: markChanges,
 }

@@ -1,4 +1,4 @@
--- What ingest refused within the hour, by family and reason. Single refused events are not kept: their sender was told at once.
+-- What ingest refused within the hour, by family and reason.
 SELECT toUnixTimestamp(max(minute)) AS at, family, entry.1 AS code, sum(entry.2) AS n
 FROM {database}.data_quality
 ARRAY JOIN CAST(rejected, 'Array(Tuple(String, UInt64))') AS entry

@@ -15,12 +15,14 @@ macro_rules! asset {
     };
 }
 
-const ASSETS: [Asset; 8] = [
+const ASSETS: [Asset; 10] = [
     asset!("", "index.html", "text/html; charset=utf-8"),
     asset!("console.css", "console.css", "text/css; charset=utf-8"),
     asset!("console.js", "console.js", "text/javascript; charset=utf-8"),
     asset!("charts.js", "charts.js", "text/javascript; charset=utf-8"),
+    asset!("elements.js", "elements.js", "text/javascript; charset=utf-8"),
     asset!("panels.js", "panels.js", "text/javascript; charset=utf-8"),
+    asset!("regression.js", "regression.js", "text/javascript; charset=utf-8"),
     asset!("words.js", "words.js", "text/javascript; charset=utf-8"),
     asset!("vendor/uPlot.js", "vendor/uPlot.iife.min.js", "text/javascript; charset=utf-8"),
     asset!("vendor/uPlot.css", "vendor/uPlot.min.css", "text/css; charset=utf-8"),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use clickhouse::Client;
 
 use crate::error::QuestionError;
+use crate::regression::{About, Spans};
 use crate::selection::Selection;
 
 /// Longest wait for an answer, in seconds; ClickHouse is told the same.
@@ -47,6 +48,36 @@ impl Database {
             .param("score_span_s", period.score_span_s())
             .param("score_step_s", period.score_step_s())
             .param("newest_s", period.newest_s());
+        self.fetch(query).await
+    }
+
+    /// The answer to a question about one regression.
+    pub(crate) async fn ask_about(
+        &self,
+        sql: &str,
+        about: &About,
+        spans: &Spans,
+    ) -> Result<String, QuestionError> {
+        let query = self
+            .client
+            .query_raw(&sql.replace("{database}", &self.name))
+            .param("tenant", &about.tenant)
+            .param("rule", &about.rule)
+            .param("touchpoint", &about.touchpoint)
+            .param("channel", &about.channel)
+            .param("detail", &about.detail)
+            .param("fired_ms", about.fired_ms)
+            .param("before_from", spans.before_from)
+            .param("cycle_s", spans.cycle_s)
+            .param("length_s", spans.length_s)
+            .param("since_from", spans.since_from)
+            .param("since_to", spans.since_to)
+            .param("tile", spans.tile)
+            .param("tile_s", spans.tile_s)
+            .param("course_from", spans.course_from)
+            .param("until", spans.until)
+            .param("course", spans.course)
+            .param("course_step_s", spans.course_step_s);
         self.fetch(query).await
     }
 

@@ -38,4 +38,7 @@ pub(crate) enum QuestionError {
     /// More than a page can show.
     #[error("failed to take an answer of more than {0} bytes")]
     TooLarge(usize),
+    /// Not what was asked for: another release of the views.
+    #[error("failed to read an answer of ClickHouse: {0}")]
+    Unreadable(serde_json::Error),
 }

@@ -28,7 +28,7 @@ macro_rules! panel {
 }
 
 /// All questions, the first seen first.
-pub(crate) const PANELS: [Panel; 14] = [
+pub(crate) const PANELS: [Panel; 16] = [
     panel!("nps", LIVE),
     panel!("funnel", LIVE),
     panel!("response", LIVE),
@@ -37,9 +37,11 @@ pub(crate) const PANELS: [Panel; 14] = [
     panel!("freshness", LIVE),
     panel!("events", LIVE),
     panel!("rejections", LIVE),
+    panel!("refused", LIVE),
     panel!("nps_chart", STEADY),
     panel!("funnel_chart", STEADY),
     panel!("response_chart", STEADY),
+    panel!("trust", STEADY),
     panel!("matrix", STEADY),
     panel!("choices", STEADY),
     panel!("changes", STEADY),

@@ -1,8 +1,8 @@
-//! The paths: the page's files, the tenants, and the stream of one selection.
+//! The paths: the page's files, the tenants, the stream of one selection, and one regression.
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::extract::{Path, Query, State};
@@ -20,10 +20,13 @@ use crate::guard::{self, Hosts};
 use crate::live::{Live, Snapshot};
 use crate::metrics::Metrics;
 use crate::panels::{PANELS, TENANTS};
+use crate::regression::{self, About};
 use crate::selection::Selection;
 
 /// Proxies close streams that are silent.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Longest wait for others who read a regression.
+const READER_PATIENCE: Duration = Duration::from_secs(5);
 /// How soon a page whose stream ended comes again.
 const RETRY: Duration = Duration::from_secs(2);
 
@@ -36,6 +39,8 @@ pub(crate) struct Console {
     /// Tenants that are shown; empty: all.
     pub(crate) tenants: Arc<[String]>,
     pub(crate) viewers: Arc<Semaphore>,
+    /// Regressions that may be read at the same time.
+    pub(crate) readers: Arc<Semaphore>,
     pub(crate) shutdown: Shutdown,
 }
 
@@ -45,6 +50,7 @@ pub(crate) fn router(console: Console, hosts: Hosts) -> Router {
         .route("/", get(|| async { assets::find("").ok_or(StatusCode::NOT_FOUND) }))
         .route("/api/tenants", get(tenants))
         .route("/api/stream", get(stream_of))
+        .route("/api/regression", get(regression_of))
         .route(
             "/{*path}",
             get(|Path(path): Path<String>| async move { assets::find(&path).ok_or(StatusCode::NOT_FOUND) }),
@@ -65,6 +71,37 @@ async fn tenants(State(console): State<Console>) -> Response {
         Err(error) => {
             console.metrics.failed("tenants");
             tracing::warn!(%error, "the tenants are not known");
+            (StatusCode::SERVICE_UNAVAILABLE, "ClickHouse does not answer; the log says why\n")
+                .into_response()
+        }
+    }
+}
+
+/// What was found and what came of it, for the page of one regression.
+async fn regression_of(State(console): State<Console>, Query(about): Query<About>) -> Response {
+    if about.is_too_long() {
+        return (StatusCode::BAD_REQUEST, "a name is too long\n").into_response();
+    }
+    if !console.tenants.is_empty() && !console.tenants.contains(&about.tenant) {
+        return (StatusCode::NOT_FOUND, "this tenant is not shown here\n").into_response();
+    }
+    let Ok(Ok(_place)) = tokio::time::timeout(READER_PATIENCE, console.readers.acquire()).await else {
+        let message = "too many regressions are read at the same time; try again later\n";
+        return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "5")], message).into_response();
+    };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let timer = console.metrics.question("regression");
+    let answer = regression::read(&console.database, &about, i64::try_from(now).unwrap_or_default()).await;
+    timer.observe_duration();
+    match answer {
+        Ok(Some(found)) => {
+            ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], found)
+                .into_response()
+        }
+        Ok(None) => (StatusCode::NOT_FOUND, "there is no such regression\n").into_response(),
+        Err(error) => {
+            console.metrics.failed("regression");
+            tracing::warn!(rule = about.rule, %error, "a regression cannot be shown");
             (StatusCode::SERVICE_UNAVAILABLE, "ClickHouse does not answer; the log says why\n")
                 .into_response()
         }

@@ -21,6 +21,8 @@ use crate::route::{self, Console};
 
 /// The part that readiness waits for: an answer of ClickHouse, as the configured user.
 const CLICKHOUSE: &str = "clickhouse";
+/// Regressions that are read at the same time: a few short questions each.
+const READERS: usize = 4;
 /// Between two attempts to hear from ClickHouse at the start.
 const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -51,6 +53,7 @@ pub async fn serve(settings: &Settings, shutdown: Shutdown) -> Result<(), Consol
             metrics,
             tenants: console.tenants.clone().into(),
             viewers: Arc::new(Semaphore::new(console.max_viewers)),
+            readers: Arc::new(Semaphore::new(READERS)),
             shutdown: shutdown.clone(),
         },
         Hosts::new(&console.hosts),

@@ -22,6 +22,11 @@ const MANIFESTS: &[(&str, &str)] = &[
     ("package-lock.json", include_str!("package-lock.json")),
     (".npmrc", include_str!(".npmrc")),
 ];
+const SCRIPTS: &[(&str, &str)] = &[
+    ("browser.mjs", include_str!("browser.mjs")),
+    ("check.mjs", include_str!("check.mjs")),
+    ("regressions.mjs", include_str!("regressions.mjs")),
+];
 const REGRESSION: &str = "INSERT INTO cx.store_regressions (tenant, rule, touchpoint, channel, detail, at, state, severity, since, value, \
                           baseline, ci_low, ci_high, samples, suspect_times, suspect_names, owner, runbook, revision) SELECT 'shop', \
                           'drop_off_rose', 'checkout', 'all', 'payment', now64(3) - 60, 'firing', 'page', now64(3) - 3600, 0.42, 0.06, 0.38, 0.46, \
@@ -87,18 +92,26 @@ fn people_see_the_numbers_move() {
     let installed = once("console-checks", MANIFESTS, |directory| {
         run(Command::new("npm").args(["ci", "--ignore-scripts", "--silent"]).current_dir(directory));
     });
-    let script = installed.join("check.mjs");
-    std::fs::write(&script, include_str!("check.mjs")).expect("the script can be written");
+    for (name, script) in SCRIPTS {
+        std::fs::write(installed.join(name), script).expect("the script can be written");
+    }
     let pictures = std::env::var_os("CONSOLE_PICTURES").map_or_else(|| installed.clone(), PathBuf::from);
     // Rules need weeks of data: what they would tell is written as the sink writes it.
     machine.clickhouse().query(REGRESSION).expect("a row can be written");
-    let output = run(Command::new("node")
-        .arg(script)
-        .args([console.as_str(), machine.ingest(), KEY, &chromium()])
-        .arg(pictures)
-        .current_dir(&installed));
-    assert!(output.contains("all held"), "{output}");
-    eprintln!("{output}");
+    let check = |script: &str| {
+        let output = run(Command::new("node")
+            .arg(installed.join(script))
+            .args([console.as_str(), machine.ingest(), KEY, &chromium()])
+            .arg(&pictures)
+            .current_dir(&installed));
+        assert!(output.contains("all held"), "{output}");
+        eprintln!("{output}");
+    };
+    check("check.mjs");
+    for statement in include_str!("regressions.sql").split(";\n") {
+        machine.clickhouse().query(statement).expect("rows can be written");
+    }
+    check("regressions.mjs");
 
     let process = machine.service("console").pid();
     let viewers: Vec<_> = (0..VIEWERS).map(|_| viewer(&address)).collect();
@@ -114,5 +127,14 @@ fn people_see_the_numbers_move() {
     assert_eq!(status(&address, "evil.test", "/api/tenants"), "HTTP/1.1 421 Misdirected Request");
     assert_eq!(status(&address, "localhost", "/../Cargo.toml"), "HTTP/1.1 404 Not Found");
     assert_eq!(status(&address, "localhost", "/api/stream?tenant=x&period=year"), "HTTP/1.1 400 Bad Request");
+    let regression = |names: &str| status(&address, "localhost", &format!("/api/regression?{names}"));
+    let names = "tenant=bakery&rule=nps_fell&touchpoint=delivery&channel=email";
+    assert_eq!(regression(&format!("{names}&fired_ms=1")), "HTTP/1.1 404 Not Found");
+    assert_eq!(regression(&format!("{names}&fired_ms=now")), "HTTP/1.1 400 Bad Request");
+    assert_eq!(
+        regression(&format!("{names}&fired_ms=1&detail={}", "x".repeat(300))),
+        "HTTP/1.1 400 Bad Request"
+    );
+    assert_eq!(regression(&format!("{names}%27&fired_ms=1")), "HTTP/1.1 404 Not Found");
     machine.stop();
 }

@@ -1,0 +1,7 @@
+-- Replies to customers.
+SELECT toInt64(toUnixTimestamp(window_end)) - {tile_s:Int64} AS began, sum(n) AS many
+FROM {database}.response_times
+WHERE tenant = {tenant:String} AND window = {tile:String} AND touchpoint = {touchpoint:String} AND channel = {channel:String} AND device = 'all' AND metric = 'reply'
+    AND {weeks by window_end}
+    AND (toInt64(toUnixTimestamp(window_end)) - {since_from:Int64}) % {tile_s:Int64} = 0
+GROUP BY window_end
