@@ -6,7 +6,7 @@ CARGO ?= cargo
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help tools test-tools up test format-check fmt lint dependencies tests build pin-parts browser-files schedules chaos-ingest chaos-processor chaos-sink regressions-simulated hostile bench-accept bench-ingest bench-processor bench-queries bench-regressions bench-sink fuzz
+.PHONY: help tools test-tools up test format-check fmt lint dependencies tests build pin-parts browser-files schedules chaos-ingest chaos-processor chaos-sink regressions-simulated alert-delay hostile bench-accept bench-ingest bench-processor bench-queries bench-regressions bench-sink fuzz
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ chaos-sink: ## Exactly once: 2 million events, 30 kills of sinks and ClickHouse,
 
 regressions-simulated: ## A simulated month in which everything goes wrong that the simulator knows: each is told, an outage of ingest is not
 	$(CARGO) test --release --locked --test pipeline -- --ignored --nocapture --exact regressions::what_the_simulator_breaks_is_found_and_an_outage_of_ingest_is_not_taken_for_it
+
+alert-delay: ## From customers who give up to the message on call, with the waiting times of deploy/prometheus: within 90 s, and its end once
+	DEPLOYED_TIMES=1 $(CARGO) test --release --locked --test pipeline -- --nocapture --exact regressions::a_regression_wakes_its_owner_once_and_tells_its_end_once
 
 hostile: ## Every attack at once on ingest: memory flat, an honest client's p99 within twice its normal, without a floor
 	HOSTILE_STRICT=1 $(CARGO) test --release --locked -p touchstream-ingest --test http attacks_cost -- --nocapture
