@@ -203,8 +203,9 @@ pub(super) struct RawConnection {
 // threads; `&mut` on every call keeps two threads from sharing one.
 unsafe impl Send for RawConnection {}
 
-/// Sets how willing a thread is to wait for others; false when the system refuses.
-pub(super) fn set_niceness(thread: u32, niceness: c_int) -> bool {
-    // SAFETY: the call takes and gives numbers only.
-    unsafe { nix::libc::setpriority(nix::libc::PRIO_PROCESS, thread, niceness) == 0 }
+/// Lets a thread run only where no other wants to; false when the system refuses.
+pub(super) fn run_when_idle(thread: nix::libc::pid_t) -> bool {
+    let none = nix::libc::sched_param { sched_priority: 0 };
+    // SAFETY: the structure outlives the call, which only reads it.
+    unsafe { nix::libc::sched_setscheduler(thread, nix::libc::SCHED_IDLE, &raw const none) == 0 }
 }
