@@ -3,11 +3,13 @@
 //!
 //! Eager protocol: every rebalance takes all partitions away first. Each assignment has an epoch; work of an older one is dropped.
 
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::BorrowedMessage;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientConfig, ClientContext, Message as _, Offset, Statistics, TopicPartitionList};
 use touchstream_schemas::duplicates::DuplicateLimits;
@@ -163,25 +165,34 @@ impl Follow {
         if is_first && later.is_some_and(|later| later > offset) {
             return Ok(None);
         }
-        let reader: BaseConsumer = check.create()?;
-        let mut place = TopicPartitionList::new();
-        place.add_partition_offset(topic, partition, Offset::Offset(offset))?;
-        reader.assign(&place)?;
-        let until = Instant::now() + ANSWER;
-        while Instant::now() < until {
-            match reader.poll(Duration::from_millis(200)) {
-                Some(Ok(message)) if message.offset() == offset => {
-                    let found = message.timestamp().to_millis().unwrap_or_default();
-                    let is_another = found != expected;
-                    return Ok(is_another.then_some(LedgerError::Renewed { offset, found, expected }));
-                }
-                // A record that is gone tells nothing.
-                Some(Ok(_)) => return Ok(None),
-                Some(Err(KafkaError::PartitionEOF(_))) | None => {}
-                Some(Err(error)) => return Err(error),
+        let compared = |message: &BorrowedMessage<'_>| {
+            let found = message.timestamp().to_millis().unwrap_or_default();
+            // A record that is gone tells nothing.
+            let is_another = message.offset() == offset && found != expected;
+            Some(is_another.then_some(LedgerError::Renewed { offset, found, expected }))
+        };
+        read(check, (topic, partition), offset, compared)
+    }
+
+    /// The bytes of some records, by rising offset, read once more: what is refused late is rare, so nobody keeps them for that.
+    pub(crate) fn read_again(
+        &self,
+        place: (&str, i32),
+        offsets: &[i64],
+    ) -> Result<HashMap<i64, Vec<u8>>, KafkaError> {
+        let mut found = HashMap::new();
+        let (Some(check), [first, ..], [.., last]) = (&self.check, offsets, offsets) else {
+            return Ok(found);
+        };
+        let kept = |message: &BorrowedMessage<'_>| {
+            let offset = message.offset();
+            if let (Ok(_), Some(payload)) = (offsets.binary_search(&offset), message.payload()) {
+                found.insert(offset, payload.to_vec());
             }
-        }
-        Err(KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut))
+            (offset >= *last).then_some(())
+        };
+        read(check, place, *first, kept)?;
+        Ok(found)
     }
 
     fn assign(
@@ -205,6 +216,33 @@ impl Follow {
             .map_err(|source| SinkError::Kafka { action: "take the assignment".to_owned(), source })?;
         Ok(Change::Assigned(positions))
     }
+}
+
+/// Reads a partition from an offset on, as no member of a group, until `take` has found what it wants.
+fn read<T>(
+    config: &ClientConfig,
+    (topic, partition): (&str, i32),
+    offset: i64,
+    mut take: impl FnMut(&BorrowedMessage<'_>) -> Option<T>,
+) -> Result<T, KafkaError> {
+    let reader: BaseConsumer = config.create()?;
+    let mut place = TopicPartitionList::new();
+    place.add_partition_offset(topic, partition, Offset::Offset(offset))?;
+    reader.assign(&place)?;
+    let mut answered = Instant::now();
+    while answered.elapsed() < ANSWER {
+        match reader.poll(Duration::from_millis(200)) {
+            Some(Ok(message)) => {
+                answered = Instant::now();
+                if let Some(found) = take(&message) {
+                    return Ok(found);
+                }
+            }
+            Some(Err(KafkaError::PartitionEOF(_))) | None => {}
+            Some(Err(error)) => return Err(error),
+        }
+    }
+    Err(KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut))
 }
 
 /// The first offset whose append time is not before `time`.

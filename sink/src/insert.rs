@@ -1,14 +1,14 @@
-//! One insert: identical bytes until ClickHouse has them. A batch is encoded once as an Arrow stream of a single record batch,
-//! so that ClickHouse makes one block of it, and the token tells a repetition from new rows. What only a person can mend (the table was
+//! One insert: identical bytes until ClickHouse has them. Rows are encoded once, results as an Arrow stream of a single record batch, raw
+//! events as a block of ClickHouse's own format, so that it makes one block of them, and the token tells a repetition from new rows. What only a person can mend (the table was
 //! altered, the user may not write any more) is said in log, metric and readiness, and waited for: nothing is lost meanwhile.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use arrow_array::RecordBatch;
-use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
 use arrow_schema::{ArrowError, SchemaRef};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use clickhouse::Client;
 use touchstream_runtime::admin::Readiness;
 
@@ -16,6 +16,7 @@ use crate::check_table::{self, TableError};
 use crate::client::{Class, classify, told};
 use crate::error::SinkError;
 use crate::metrics::Metrics;
+use crate::raw::native::Block;
 
 /// Pause after the first try that failed; the next is twice as long.
 pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -49,38 +50,56 @@ const SETTINGS: &[(&str, &str)] = &[
 pub(crate) struct Insert {
     /// Name without the database.
     pub(crate) table: &'static str,
-    /// Columns as they are written.
-    schema: SchemaRef,
-    /// Arrow stream.
-    body: Bytes,
+    /// Its rows.
+    body: Body,
     /// Number of rows.
     pub(crate) rows: usize,
     /// Deduplication token; `None` where the table itself makes repetitions harmless.
     pub(crate) token: Option<String>,
 }
 
+/// Encoded rows.
+#[derive(Clone, Debug)]
+enum Body {
+    /// An Arrow stream of these columns.
+    Arrow(SchemaRef, Bytes),
+    /// What `FORMAT Native` takes; a clone shares it.
+    Native(Arc<Block>),
+}
+
 impl Insert {
-    /// Encodes a batch.
-    pub(crate) fn new(
-        table: &'static str,
-        batch: &RecordBatch,
-        token: Option<String>,
-    ) -> Result<Insert, SinkError> {
+    /// Encodes a batch, for a table that makes repetitions harmless.
+    pub(crate) fn new(table: &'static str, batch: &RecordBatch) -> Result<Insert, SinkError> {
         let body = stream(batch).map_err(|source| SinkError::Arrow { table: table.to_owned(), source })?;
-        Ok(Insert { table, schema: batch.schema(), body, rows: batch.num_rows(), token })
+        Ok(Insert { table, body: Body::Arrow(batch.schema(), body), rows: batch.num_rows(), token: None })
+    }
+
+    /// Rows that are encoded already, with the token of this insert.
+    pub(crate) fn of_block(table: &'static str, block: Block, token: String) -> Insert {
+        Insert { table, rows: block.rows(), body: Body::Native(Arc::new(block)), token: Some(token) }
     }
 
     /// Bytes of its body.
     pub(crate) fn bytes(&self) -> usize {
-        self.body.len()
+        match &self.body {
+            Body::Arrow(_, bytes) => bytes.len(),
+            Body::Native(block) => block.bytes(),
+        }
     }
 
-    /// The rows again.
-    pub(crate) fn batch(&self) -> Result<RecordBatch, SinkError> {
-        let arrow = |source| SinkError::Arrow { table: self.table.to_owned(), source };
-        let mut reader = StreamReader::try_new(&self.body[..], None).map_err(arrow)?;
-        let none = || ArrowError::IpcError("a stream without a batch".to_owned());
-        reader.next().unwrap_or_else(|| Err(none())).map_err(arrow)
+    /// The rows, where parts of them can be inserted.
+    pub(crate) fn block(&self) -> Option<&Block> {
+        match &self.body {
+            Body::Arrow(..) => None,
+            Body::Native(block) => Some(block),
+        }
+    }
+
+    fn schema(&self) -> &SchemaRef {
+        match &self.body {
+            Body::Arrow(schema, _) => schema,
+            Body::Native(block) => block.schema(),
+        }
     }
 }
 
@@ -205,7 +224,7 @@ impl Inserter {
     /// Whether the table is the one that is written.
     pub(crate) async fn fits(&self, insert: &Insert) -> Result<(), TableError> {
         let table = format!("{}{}", self.prefix, insert.table);
-        check_table::check(&self.client, &self.database, &table, &insert.schema).await
+        check_table::check(&self.client, &self.database, &table, insert.schema()).await
     }
 
     /// Says that a person is needed for a table, and waits a moment.
@@ -231,14 +250,15 @@ impl Inserter {
     }
 
     async fn attempt(&self, insert: &Insert) -> Result<(), clickhouse::error::Error> {
-        let Insert { table, schema, body, token, .. } = insert;
+        let Insert { table, body, token, .. } = insert;
         let columns: Vec<String> =
-            schema.fields().iter().map(|field| format!("`{}`", field.name())).collect();
+            insert.schema().fields().iter().map(|field| format!("`{}`", field.name())).collect();
         let sql = format!(
-            "INSERT INTO {}.{}{table} ({}) FORMAT ArrowStream",
+            "INSERT INTO {}.{}{table} ({}) FORMAT {}",
             self.database,
             self.prefix,
-            columns.join(", ")
+            columns.join(", "),
+            if let Body::Arrow(..) = body { "ArrowStream" } else { "Native" }
         );
         let mut request =
             self.client.insert_formatted_with(sql).with_timeouts(Some(self.deadline), Some(self.deadline));
@@ -251,8 +271,27 @@ impl Inserter {
                 .with_setting("insert_deduplication_token", token),
             None => request.with_setting("insert_deduplicate", "0"),
         };
-        for start in (0..body.len()).step_by(PIECE) {
-            request.send(body.slice(start..body.len().min(start + PIECE))).await?;
+        match body {
+            Body::Arrow(_, bytes) => {
+                for start in (0..bytes.len()).step_by(PIECE) {
+                    request.send(bytes.slice(start..bytes.len().min(start + PIECE))).await?;
+                }
+            }
+            Body::Native(block) => {
+                let mut piece = BytesMut::with_capacity(PIECE);
+                for mut run in block.written().iter().map(|run| &run[..]) {
+                    while !run.is_empty() {
+                        let (now, later) = run.split_at(run.len().min(PIECE - piece.len()));
+                        piece.extend_from_slice(now);
+                        run = later;
+                        if piece.len() == PIECE {
+                            request.send(piece.split().freeze()).await?;
+                            piece.reserve(PIECE);
+                        }
+                    }
+                }
+                request.send(piece.freeze()).await?;
+            }
         }
         request.end().await
     }
@@ -272,8 +311,6 @@ fn jittered(pause: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use arrow_array::{ArrayRef, Int64Array};
 
     use super::*;
@@ -286,7 +323,9 @@ mod tests {
         let mut inserter = Inserter::new(client, "cx", Duration::from_secs(1), metrics.clone());
         let column: ArrayRef = Arc::new(Int64Array::from(vec![1]));
         let batch = RecordBatch::try_from_iter([("a", column)]).expect("one column");
-        let insert = Insert::new("events_app", &batch, Some("token".to_owned())).expect("a batch");
+        let mut block = Block::new(batch.schema()).expect("one column");
+        block.append(&batch);
+        let insert = Insert::of_block("events_app", block, "token".to_owned());
         let mut pause = FIRST_PAUSE;
         let unsure = inserter.run_while_fresh(&insert, &mut pause).await;
         assert!(
@@ -294,7 +333,7 @@ mod tests {
             "its rows are looked for before the next try: {unsure:?}"
         );
         assert_eq!(pause, FIRST_PAUSE * 2);
-        let insert = Insert { token: None, ..insert };
+        let insert = Insert::new("events_app", &batch).expect("a batch");
         let soon =
             tokio::time::timeout(Duration::from_millis(500), inserter.run_while_fresh(&insert, &mut pause))
                 .await;

@@ -33,7 +33,8 @@ pub(crate) fn consumer(
     let client_id = format!("touchstream-sink-{part}-{}", kafka::unique_id());
     let mut config = kafka::consumer(&settings.kafka, &client_id, &group)?;
     // What librdkafka has fetched is beside the memory that records may take here: its queue, unpacked and with some hundred bytes for each
-    // record, and beyond it an answer under way, in which every partition may have a piece, still packed.
+    // record, and beyond it an answer under way, in which every partition may have a piece, still packed. The whole answer must not be
+    // bounded instead: the first partition that has more would take all of it, again and again.
     config
         .set("statistics.interval.ms", "2000")
         .set("queued.max.messages.kbytes", "4096")

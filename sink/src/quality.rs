@@ -75,7 +75,7 @@ impl Quality {
         for ((tenant, family, minute), (freshness_ms, lag)) in self.minutes.drain() {
             table.push(QualitySinkRow { tenant: &tenant, family, minute, freshness_ms, lag });
         }
-        let insert = match table.finish().map(|batch| Insert::new(QualitySink::NAME, &batch, None)) {
+        let insert = match table.finish().map(|batch| Insert::new(QualitySink::NAME, &batch)) {
             Ok(Ok(insert)) => insert,
             Ok(Err(error)) => return tracing::warn!(%error, "freshness and lag cannot be written"),
             Err(error) => return tracing::warn!(%error, "freshness and lag cannot be written"),

@@ -152,7 +152,7 @@ fn insert<T: Table>(table: &mut T) -> Result<Option<Insert>, SinkError> {
         return Ok(None);
     }
     let batch = table.finish().map_err(|source| SinkError::Arrow { table: T::NAME.to_owned(), source })?;
-    Insert::new(T::NAME, &batch, None).map(Some)
+    Insert::new(T::NAME, &batch).map(Some)
 }
 
 /// Adds a window's row to its table, or to the one that is split by a further dimension.

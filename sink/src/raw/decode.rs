@@ -15,7 +15,7 @@ use touchstream_schemas::avro;
 use touchstream_schemas::codec::{CONFLUENT, DecodeError, Decoder, SINGLE_OBJECT};
 use touchstream_schemas::duplicates::EventKey;
 use touchstream_schemas::event::Family;
-use touchstream_schemas::registry::SchemaRegistry;
+use touchstream_schemas::registry::{RegistryError, SchemaRegistry};
 
 /// Rows that one Arrow batch may have; more than any range of offsets.
 const MOST_ROWS: usize = 1 << 24;
@@ -28,6 +28,17 @@ struct Identity<'a> {
     tenant: &'a str,
     source: &'a str,
     id: &'a str,
+}
+
+/// Why no rows come of records.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RowsError {
+    /// A schema cannot be fetched now.
+    #[error(transparent)]
+    Registry(RegistryError),
+    /// What was decoded does not go together.
+    #[error(transparent)]
+    Arrow(#[from] ArrowError),
 }
 
 /// Reads the events of one family.
@@ -70,24 +81,26 @@ impl EventDecoder {
 
     /// Who an event is. Reads the record to its end, so a record that passes fits its schema.
     pub(crate) fn key(&mut self, payload: &[u8]) -> Result<EventKey, DecodeError> {
-        self.learn(payload)?;
+        self.learn(payload).map_err(DecodeError::Registry)?;
         let identity: Identity<'_> = self.known.decode(payload)?;
         Ok(EventKey::new(identity.tenant, identity.source, identity.id))
     }
 
-    /// All columns of the given records; a record that Arrow cannot take is handed to `refuse` by its index and left out.
+    /// All columns of the given records, and, in order, the indexes of those that are none, with Arrow's words.
     pub(crate) fn rows(
         &mut self,
         payloads: &[&[u8]],
-        mut refuse: impl FnMut(usize, String),
-    ) -> Result<RecordBatch, ArrowError> {
-        let mut batches = Vec::new();
+    ) -> Result<(RecordBatch, Vec<(usize, String)>), RowsError> {
+        for payload in payloads {
+            self.learn(payload).map_err(RowsError::Registry)?;
+        }
+        let (mut batches, mut refused) = (Vec::new(), Vec::new());
         // Halves of what failed, until the bad records stand alone; in order, so that rows keep the order of offsets.
         let mut pending = vec![(0, payloads.len())];
         while let Some((start, end)) = pending.pop() {
             match self.append(&payloads[start..end], &mut batches) {
                 Ok(()) => {}
-                Err(error) if end - start <= 1 => refuse(start, error.to_string()),
+                Err(error) if end - start <= 1 => refused.push((start, error.to_string())),
                 Err(_) => {
                     let middle = start.midpoint(end);
                     pending.push((middle, end));
@@ -95,10 +108,11 @@ impl EventDecoder {
                 }
             }
         }
-        match batches.len() {
-            1 => Ok(batches.swap_remove(0)),
-            _ => concat_batches(&self.schema(), &batches),
-        }
+        let rows = match batches.len() {
+            1 => batches.swap_remove(0),
+            _ => concat_batches(&self.schema(), &batches)?,
+        };
+        Ok((rows, refused))
     }
 
     fn append(&mut self, payloads: &[&[u8]], batches: &mut Vec<RecordBatch>) -> Result<(), ArrowError> {
@@ -124,28 +138,26 @@ impl EventDecoder {
                 }
                 None => *payload,
             };
-            while !rest.is_empty() {
-                let consumed = self.arrow.decode(rest)?;
+            let mut room = self.arrow.capacity();
+            let mut consumed = self.arrow.decode(rest)?;
+            if self.arrow.capacity() == 0 && consumed < rest.len() {
+                // Another writer schema begins: the rows so far make a batch of their own.
+                batches.extend(self.arrow.flush()?);
                 rest = &rest[consumed..];
-                if !rest.is_empty() {
-                    // Another writer schema begins: the rows so far make a batch of their own.
-                    match self.arrow.flush()? {
-                        Some(batch) => batches.push(batch),
-                        None if consumed > 0 => {}
-                        None => return Err(ArrowError::ParseError("record is incomplete".to_owned())),
-                    }
-                }
+                room = self.arrow.capacity();
+                consumed = self.arrow.decode(rest)?;
+            }
+            if consumed < rest.len() || self.arrow.capacity() + 1 != room {
+                return Err(ArrowError::ParseError("it is not exactly one record".to_owned()));
             }
         }
-        if let Some(batch) = self.arrow.flush()? {
-            batches.push(batch);
-        }
+        batches.extend(self.arrow.flush()?);
         Ok(())
     }
 
     /// Fetches the schema of a Confluent-framed record that is not known yet. A registry that does not answer is no reason to
     /// refuse a record: the sink stops, and its next start comes back to the same range.
-    fn learn(&mut self, payload: &[u8]) -> Result<(), DecodeError> {
+    fn learn(&mut self, payload: &[u8]) -> Result<(), RegistryError> {
         let Some(id) = confluent_id(payload) else { return Ok(()) };
         let Some(registry) = &self.registry else { return Ok(()) };
         if self.by_id.contains_key(&id) || self.unknown_ids.contains(&id) {
@@ -162,7 +174,7 @@ impl EventDecoder {
                     self.unknown_ids.insert(id);
                     return Ok(());
                 }
-                Err(error) if tries == REGISTRY_TRIES => return Err(DecodeError::Registry(error)),
+                Err(error) if tries == REGISTRY_TRIES => return Err(error),
                 Err(error) => tracing::warn!(id, %error, "schema cannot be fetched yet"),
             }
             tries += 1;

@@ -6,6 +6,7 @@
 
 mod decode;
 mod month;
+pub(crate) mod native;
 mod partition;
 pub(crate) mod range;
 mod state;
@@ -45,14 +46,17 @@ const DRAIN: Duration = Duration::from_secs(10);
 const TURN: (Duration, Duration) = (Duration::from_millis(3), Duration::from_millis(20));
 /// Records taken in before the rest is looked after.
 const PUMP: usize = 2_000;
+/// Ranges that are being prepared at a time: one takes half the CPU that ClickHouse takes to store it, but must wait for a core as well.
+const PREPARING: usize = 2;
 /// Ranges that are being stored at a time.
 const STORING: usize = 4;
 /// More than this is never used, whatever the settings say.
 const MOST_MEMORY: usize = 2 << 30;
 /// How long too much may be held before partitions are paused: what librdkafka has fetched of a paused partition is fetched again.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// A full range is this part of the memory that records may take.
-const RANGES: usize = 12;
+/// A full range is this part of the memory that records may take: some 30,000 events with the default, from which on larger inserts cost
+/// ClickHouse no less a row.
+const RANGES: usize = 6;
 
 /// What the background gives back.
 enum Job {
@@ -159,9 +163,14 @@ impl RawSink {
         self.parts.settings.sink.memory_bytes.min(MOST_MEMORY) / 2
     }
 
+    /// Memory that records may take while they wait: the more can wait, the larger ranges are.
+    fn waiting(&self) -> usize {
+        self.memory() / 8 * 5
+    }
+
     /// Whether reading has to wait until something is stored.
     fn is_full(&mut self) -> bool {
-        let is_full = self.state.held() > self.memory() / 2
+        let is_full = self.state.held() > self.waiting()
             && !self.jobs.is_empty()
             && self.state.unfinished_replays().is_empty();
         if !is_full {
@@ -176,12 +185,12 @@ impl RawSink {
         let gauge = self.parts.metrics.held_bytes.with_label_values(&["raw"]);
         gauge.set(i64::try_from(held + at_work).unwrap_or(i64::MAX));
         let is_short =
-            held > self.memory() / 2 && self.full_since.is_none_or(|since| since.elapsed() < PATIENCE);
+            held > self.waiting() && self.full_since.is_none_or(|since| since.elapsed() < PATIENCE);
         let unfinished = self.state.unfinished_replays();
         if is_short && unfinished.is_empty() {
             return Ok(());
         }
-        self.brake.bound(&self.consumer, held, self.memory() / 2, &unfinished)
+        self.brake.bound(&self.consumer, held, self.waiting(), &unfinished)
     }
 
     fn wait_for_job(&mut self, wait: Duration) -> Result<(), SinkError> {
@@ -214,14 +223,21 @@ impl RawSink {
             }
             Job::Stored { index, ended } => match ended? {
                 Ended::Stored(refused) => {
-                    let Some(work) = &mut self.state.partition_mut(index).storing else { return Ok(()) };
+                    let partition = self.state.partition_mut(index);
+                    let Some(work) = &mut partition.storing else { return Ok(()) };
                     work.is_stored = true;
-                    let sealed = &work.sealed;
+                    let mut offsets: Vec<i64> = refused.iter().map(|(offset, _)| *offset).collect();
+                    offsets.sort_unstable();
+                    let place = (partition.topic.as_str(), partition.number);
+                    let mut payloads =
+                        self.consumer.context().read_again(place, &offsets).map_err(|source| {
+                            SinkError::Kafka { action: "read refused records again".to_owned(), source }
+                        })?;
                     work.refused.extend(refused.into_iter().map(|(offset, detail)| Refused {
                         offset,
                         reason: "refused_by_clickhouse",
                         detail,
-                        payload: sealed.records.at(offset).map(<[u8]>::to_vec),
+                        payload: payloads.remove(&offset),
                     }));
                 }
                 Ended::Refused => self.split(index)?,
@@ -253,18 +269,19 @@ impl RawSink {
             bytes: self.memory() / RANGES,
             age: if is_behind { age.max(BEHIND_AGE) } else { age },
             is_draining: self.parts.shutdown.is_cancelled(),
+            // A little before reading stops, so that it goes on while the range is prepared.
+            is_short: self.state.held() > self.waiting() * 3 / 4,
         };
-        // One at a time: decoded rows take the most memory of all, and one core prepares more than ClickHouse stores.
-        if !self.state.is_preparing() && self.state.at_work() < self.memory() {
+        while self.state.preparing() < PREPARING && self.state.at_work() < self.memory() / 4 * 3 {
             let Some(index) = self.state.due(rules) else { return };
             let table = self.state.table(index);
             let partition = self.state.partition_mut(index);
-            let Some((sealed, mut preparer)) = partition.seal(rules.rows) else { return };
+            let Some((sealed, records, mut preparer)) = partition.seal(rules.rows) else { return };
             let (topic, number) = (partition.topic.clone(), partition.number);
             let work = move || {
                 let place = Place { topic: &topic, partition: number, table, intent: sealed.intent };
                 let Preparer { decoder, window } = &mut *preparer;
-                let prepared = range::prepare(place, &sealed.records, window, decoder);
+                let prepared = range::prepare(place, &records, window, decoder);
                 Job::Prepared { index, preparer, sealed, prepared }
             };
             self.jobs.spawn_blocking_on(work, &self.parts.runtime);

@@ -16,7 +16,7 @@ use crate::follow::Position;
 use crate::ledger::{Intent, Mark};
 use crate::reject::Refused;
 
-/// Memory that a range takes while it is worked on, in bytes of its records: these, the encoded rows, and the decoded ones for a while.
+/// Memory that a range takes while it is prepared, in bytes of its records: these, and the encoded rows with room to grow.
 const WORK: usize = 3;
 
 /// What preparing a range needs and changes: it goes to the thread that prepares, and comes back.
@@ -52,7 +52,7 @@ impl Work {
     }
 
     fn held(&self) -> usize {
-        self.sealed.records.held() + self.chunks.iter().map(|chunk| chunk.insert.bytes()).sum::<usize>()
+        self.chunks.iter().map(|chunk| chunk.insert.bytes()).sum::<usize>()
     }
 }
 
@@ -77,6 +77,8 @@ pub(crate) struct Rules {
     pub(crate) age: Duration,
     /// Whether everything is due.
     pub(crate) is_draining: bool,
+    /// Whether so much waits that the partition that holds the most is due, however full.
+    pub(crate) is_short: bool,
 }
 
 /// One assigned partition.
@@ -107,6 +109,7 @@ pub(crate) struct Partition {
 }
 
 /// A range that was taken out to be stored.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Sealed {
     /// The range.
     pub(crate) intent: Intent,
@@ -114,8 +117,6 @@ pub(crate) struct Sealed {
     pub(crate) is_replay: bool,
     /// Append time of its last record.
     pub(crate) appended_at: i64,
-    /// Its records.
-    pub(crate) records: Records,
 }
 
 impl Sealed {
@@ -206,14 +207,18 @@ impl Partition {
 
     /// Whether a range is to be sealed now.
     pub(crate) fn is_due(&self, rules: Rules, now: Instant) -> bool {
-        let ready = self.ready();
-        if ready == 0 || self.preparer.is_none() || !matches!(self.next, Next::Nothing) {
+        if !self.can_be_sealed() {
             return false;
         }
         let is_old =
             || self.waiting_since.is_some_and(|since| now - since >= rules.age) && now >= self.earliest;
-        let is_full = ready >= rules.rows || self.records.held() >= rules.bytes;
+        let is_full = self.ready() >= rules.rows || self.records.held() >= rules.bytes;
         is_full || rules.is_draining || self.replay.is_some() || is_old()
+    }
+
+    /// Whether there is a range to be sealed, and nobody at work on the one before it.
+    pub(crate) fn can_be_sealed(&self) -> bool {
+        self.ready() > 0 && self.preparer.is_some() && matches!(self.next, Next::Nothing)
     }
 
     /// Takes the preparer back.
@@ -240,15 +245,15 @@ impl Partition {
     }
 
     /// Takes a range out to be prepared: the one to replay, else at most `most` records.
-    pub(crate) fn seal(&mut self, most: usize) -> Option<(Sealed, Box<Preparer>)> {
-        let sealed = self.take(most)?;
+    pub(crate) fn seal(&mut self, most: usize) -> Option<(Sealed, Records, Box<Preparer>)> {
+        let (sealed, records) = self.take(most)?;
         let preparer = self.preparer.take()?;
-        self.next = Next::Preparing(sealed.records.held() * WORK);
+        self.next = Next::Preparing(records.held() * WORK);
         self.waiting_since = (self.ready() > 0).then(Instant::now);
-        Some((sealed, preparer))
+        Some((sealed, records, preparer))
     }
 
-    fn take(&mut self, most: usize) -> Option<Sealed> {
+    fn take(&mut self, most: usize) -> Option<(Sealed, Records)> {
         let replay = self.replay;
         let count = if replay.is_some() { self.ready() } else { self.ready().min(most) };
         if count == 0 {
@@ -264,12 +269,12 @@ impl Partition {
             limits: self.limits,
             is_split: false,
         };
-        Some(Sealed {
+        let sealed = Sealed {
             intent: replay.unwrap_or(fresh),
             is_replay: replay.is_some(),
             appended_at: last.appended_at,
-            records,
-        })
+        };
+        Some((sealed, records))
     }
 }
 
@@ -298,8 +303,8 @@ mod tests {
             replayed.accept(offset, 0, Some(b"x")).expect("no registry is asked");
             assert_eq!(replayed.is_replay_unfinished(), unfinished, "after offset {offset}");
         }
-        let (sealed, _) = replayed.seal(1).expect("the range is complete");
-        assert_eq!((sealed.intent.min, sealed.intent.max, sealed.records.list.len()), (5, 7, 3));
+        let (sealed, records, _) = replayed.seal(1).expect("the range is complete");
+        assert_eq!((sealed.intent.min, sealed.intent.max, records.list.len()), (5, 7, 3));
         assert!(!replayed.is_replay_unfinished());
         assert!(!partition(5, None, None).is_replay_unfinished(), "fresh records can be sealed at any time");
     }
@@ -307,12 +312,12 @@ mod tests {
     #[test]
     fn one_range_is_prepared_at_a_time() {
         let mut busy = partition(0, None, None);
-        let rules = Rules { rows: 1, bytes: 1, age: Duration::ZERO, is_draining: true };
+        let rules = Rules { rows: 1, bytes: 1, age: Duration::ZERO, is_draining: true, is_short: false };
         for offset in 0..4 {
             busy.accept(offset, 0, Some(b"x")).expect("no registry is asked");
         }
         assert!(busy.is_due(rules, Instant::now()));
-        let (_, preparer) = busy.seal(2).expect("two records");
+        let (.., preparer) = busy.seal(2).expect("two records");
         assert!(
             !busy.is_due(rules, Instant::now()),
             "its ids are known only when the first range is through"

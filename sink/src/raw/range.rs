@@ -1,21 +1,22 @@
 //! From a range of offsets to inserts: copies and undecodable records fall out, rows part by month of event time, and each month is
 //! one insert with its token. A function of the range and of the duplicate window alone, so that a replay gives the same.
 
-use std::collections::BTreeMap;
 use std::collections::HashMap;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::TimestampMillisecondType;
 use arrow_array::{Array as _, ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray, UInt32Array};
-use arrow_schema::{ArrowError, DataType, Field, Schema};
+use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use arrow_select::take::take_record_batch;
 use touchstream_schemas::codec::DecodeError;
-use touchstream_schemas::duplicates::DuplicateWindow;
+use touchstream_schemas::duplicates::{DuplicateWindow, EventKey};
 use touchstream_schemas::time::EventTime;
 
-use super::decode::EventDecoder;
+use super::decode::{EventDecoder, RowsError};
 use super::month::month_of;
+use super::native::Block;
 use super::store::Chunk;
 use crate::error::SinkError;
 use crate::insert::Insert;
@@ -96,12 +97,6 @@ impl Records {
         std::mem::replace(self, later)
     }
 
-    /// The bytes of the record at an offset.
-    pub(crate) fn at(&self, offset: i64) -> Option<&[u8]> {
-        let place = self.list.binary_search_by_key(&offset, |record| record.offset).ok()?;
-        self.payload(self.list[place])
-    }
-
     fn payload(&self, record: Record) -> Option<&[u8]> {
         (record.length != NO_VALUE).then(|| {
             let bytes = &self.pieces[record.piece as usize][record.start as usize..];
@@ -132,7 +127,7 @@ pub(crate) struct Place<'a> {
 pub(crate) type Oldest = HashMap<(String, EventTime), EventTime>;
 
 /// A range, ready to be stored.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Prepared {
     /// One chunk a month, in rising order.
     pub(crate) chunks: Vec<Chunk>,
@@ -144,6 +139,9 @@ pub(crate) struct Prepared {
     pub(crate) oldest: Oldest,
 }
 
+/// Rows that are decoded at a time: few enough to stay in the processor's cache on their way from Avro to Native.
+const ROWS_AT_A_TIME: usize = 4_096;
+
 /// Prepares a range of at least one record.
 pub(crate) fn prepare(
     place: Place<'_>,
@@ -151,84 +149,129 @@ pub(crate) fn prepare(
     window: &mut DuplicateWindow,
     decoder: &mut EventDecoder,
 ) -> Result<Prepared, SinkError> {
-    let mut refused = Vec::new();
-    let mut duplicates = 0;
-    let mut kept = Vec::with_capacity(records.list.len());
-    let mut payloads = Vec::with_capacity(records.list.len());
-    for record in &records.list {
-        let payload = records.payload(*record);
-        match decoder.key(payload.unwrap_or_default()) {
-            Err(DecodeError::Registry(error)) => return Err(SinkError::Registry(error)),
-            Err(error) => refused.push(Refused {
-                offset: record.offset,
-                reason: error.reason(),
-                detail: error.to_string(),
-                payload: payload.map(<[u8]>::to_vec),
-            }),
-            Ok(key) if window.is_duplicate(key, record.offset, EventTime(record.appended_at)) => {
-                duplicates += 1;
+    let arrow = |source| SinkError::Arrow { table: place.table.to_owned(), source };
+    let mut prepared = Prepared::default();
+    let mut months: BTreeMap<u32, Month> = BTreeMap::new();
+    let some = records.list.len().div_ceil(SOME_IDS);
+    for part in records.list.chunks(ROWS_AT_A_TIME) {
+        let payloads: Vec<&[u8]> =
+            part.iter().map(|record| records.payload(*record).unwrap_or_default()).collect();
+        let (rows, refused) = decoder.rows(&payloads).map_err(|error| match error {
+            RowsError::Registry(error) => SinkError::Registry(error),
+            RowsError::Arrow(source) => arrow(source),
+        })?;
+        let mut refused = refused.into_iter().peekable();
+        let mut chosen = Chosen::default();
+        let (times, keys) = (times(&rows, "time"), Keys::of(&rows));
+        let mut row = 0;
+        for (index, record) in part.iter().enumerate() {
+            let (offset, appended_at) = (record.offset, EventTime(record.appended_at));
+            let payload = || records.payload(*record).map(<[u8]>::to_vec);
+            if let Some((_, detail)) = refused.next_if(|(refused, _)| *refused == index) {
+                let (reason, detail) = match decoder.key(payloads[index]) {
+                    Err(DecodeError::Registry(error)) => return Err(SinkError::Registry(error)),
+                    Err(error) => (error.reason(), error.to_string()),
+                    // Who it is can be read, so that its copies are known; the rest of it cannot.
+                    Ok(key) => {
+                        window.is_duplicate(key, offset, appended_at);
+                        ("body", detail)
+                    }
+                };
+                prepared.refused.push(Refused { offset, reason, detail, payload: payload() });
+                continue;
             }
-            Ok(_) => {
-                kept.push(record.offset);
-                payloads.push(payload.unwrap_or_default());
+            if window.is_duplicate(keys.at(row), offset, appended_at) {
+                prepared.duplicates += 1;
+            } else if TIMES.contains(&times[row]) {
+                chosen.rows.push(u32::try_from(row).expect("few rows"));
+                chosen.offsets.push(offset);
+            } else {
+                // ClickHouse would store another time.
+                let detail = format!("{} ms since 1970 is not between the years 1900 and 2299", times[row]);
+                prepared.refused.push(Refused { offset, reason: "time", detail, payload: payload() });
             }
+            row += 1;
+        }
+        let rows = chosen.of(&rows).map_err(arrow)?;
+        note_oldest(&mut prepared.oldest, &rows);
+        let rows = with_place(place, &rows, chosen.offsets).map_err(arrow)?;
+        for (month, rows) in by_month(&rows).map_err(arrow)? {
+            let month = match months.entry(month) {
+                Entry::Occupied(month) => month.into_mut(),
+                Entry::Vacant(entry) => entry.insert(Month::new(rows.schema()).map_err(arrow)?),
+            };
+            month.append(&rows, some);
         }
     }
-    let arrow = |source| SinkError::Arrow { table: place.table.to_owned(), source };
-    let mut prepared = Prepared { chunks: Vec::new(), refused, duplicates, oldest: Oldest::new() };
-    let mut bad = Vec::new();
-    let rows = decoder.rows(&payloads, |index, detail| bad.push((index, detail))).map_err(arrow)?;
-    for (index, detail) in bad.iter().rev() {
-        let (offset, payload) = (kept.remove(*index), payloads.remove(*index).to_vec());
-        let detail = detail.clone();
-        prepared.refused.push(Refused { offset, reason: "body", detail, payload: Some(payload) });
+    prepared.chunks = months.into_iter().map(|(month, rows)| rows.chunk(place, month)).collect();
+    Ok(prepared)
+}
+
+/// Rows that are stored, by their number among those decoded, and their offsets.
+#[derive(Default)]
+struct Chosen {
+    rows: Vec<u32>,
+    offsets: Vec<i64>,
+}
+
+impl Chosen {
+    fn of(&self, rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+        if self.rows.len() == rows.num_rows() {
+            return Ok(rows.clone());
+        }
+        take_record_batch(rows, &UInt32Array::from(self.rows.clone()))
     }
-    let rows = storable(rows, &mut kept, &payloads, &mut prepared.refused).map_err(arrow)?;
-    if rows.num_rows() == 0 {
-        return Ok(prepared);
+}
+
+/// Who events are.
+struct Keys<'r>([&'r StringArray; 3]);
+
+impl Keys<'_> {
+    fn of(rows: &RecordBatch) -> Keys<'_> {
+        Keys(["tenant", "source", "id"].map(|name| texts(rows, name)))
     }
-    prepared.oldest = oldest(&rows);
-    let rows = with_place(place, &rows, kept).map_err(arrow)?;
-    for (month, batch) in by_month(&rows).map_err(arrow)? {
+
+    fn at(&self, row: usize) -> EventKey {
+        let [tenant, source, id] = self.0.map(|column| column.value(row));
+        EventKey::new(tenant, source, id)
+    }
+}
+
+/// The rows of a range whose events happened in one month.
+struct Month {
+    block: Block,
+    /// Ids spread over the rows: a row at an offset of the range is one of this range only if it has its id.
+    some_ids: Vec<String>,
+}
+
+impl Month {
+    fn new(schema: SchemaRef) -> Result<Month, ArrowError> {
+        Ok(Month { block: Block::new(schema)?, some_ids: Vec::new() })
+    }
+
+    /// Adds rows, and of every `some`th of them the id.
+    fn append(&mut self, rows: &RecordBatch, some: usize) {
+        let ids = texts(rows, "id");
+        let first = self.block.rows().next_multiple_of(some) - self.block.rows();
+        self.some_ids.extend((first..ids.len()).step_by(some).map(|row| ids.value(row).to_owned()));
+        self.block.append(rows);
+    }
+
+    fn chunk(mut self, place: Place<'_>, month: u32) -> Chunk {
+        self.block.shrink();
         let Place { topic, partition, table, intent } = place;
         let Intent { min, max, first_appended_at, .. } = intent;
         let token = format!("{topic}:{partition}:{min}-{max}@{first_appended_at}:{table}:{month}");
-        let insert = Insert::new(table, &batch, Some(token))?;
-        prepared.chunks.push(Chunk {
-            insert,
+        Chunk {
+            insert: Insert::of_block(table, self.block, token),
             topic: topic.to_owned(),
             partition,
             offsets: (min, max),
             appended_at: first_appended_at,
             month,
-            some_ids: some_ids(&batch),
-        });
+            some_ids: self.some_ids,
+        }
     }
-    Ok(prepared)
-}
-
-/// Leaves out rows whose time ClickHouse cannot hold: it would store another one.
-fn storable(
-    rows: RecordBatch,
-    offsets: &mut Vec<i64>,
-    payloads: &[&[u8]],
-    refused: &mut Vec<Refused>,
-) -> Result<RecordBatch, ArrowError> {
-    let is_bad = |time: &i64| !TIMES.contains(time);
-    let times = times(&rows, "time");
-    if !times.iter().any(is_bad) {
-        return Ok(rows);
-    }
-    let (bad, good): (Vec<usize>, Vec<usize>) = (0..times.len()).partition(|index| is_bad(&times[*index]));
-    refused.extend(bad.into_iter().map(|index| Refused {
-        offset: offsets[index],
-        reason: "time",
-        detail: format!("{} ms since 1970 is not between the years 1900 and 2299", times[index]),
-        payload: Some(payloads[index].to_vec()),
-    }));
-    *offsets = good.iter().map(|index| offsets[*index]).collect();
-    let good = UInt32Array::from_iter_values(good.into_iter().filter_map(|index| u32::try_from(index).ok()));
-    take_record_batch(&rows, &good)
 }
 
 /// Columns of a raw table as this sink writes them.
@@ -266,16 +309,12 @@ fn by_month(rows: &RecordBatch) -> Result<Vec<(u32, RecordBatch)>, ArrowError> {
     months.into_iter().map(of_month).collect()
 }
 
-/// Ids spread over the rows: a row at an offset of the range is one of this range only if it has its id.
-fn some_ids(rows: &RecordBatch) -> Vec<String> {
-    let ids = rows.column_by_name("id").expect("every event schema has it").as_string::<i32>();
-    let step = ids.len().div_ceil(SOME_IDS).max(1);
-    ids.iter().flatten().step_by(step).map(str::to_owned).collect()
+fn texts<'r>(rows: &'r RecordBatch, column: &str) -> &'r StringArray {
+    rows.column_by_name(column).expect("every event schema has it").as_string()
 }
 
-fn oldest(rows: &RecordBatch) -> Oldest {
-    let tenants = rows.column_by_name("tenant").expect("every event schema has it").as_string::<i32>();
-    let mut oldest = Oldest::new();
+fn note_oldest(oldest: &mut Oldest, rows: &RecordBatch) {
+    let tenants = texts(rows, "tenant");
     let mut group: Option<(&str, EventTime, EventTime)> = None;
     for (tenant, received_at) in tenants.iter().zip(times(rows, "received_at")) {
         let (tenant, received_at) = (tenant.unwrap_or_default(), EventTime(*received_at));
@@ -285,13 +324,12 @@ fn oldest(rows: &RecordBatch) -> Oldest {
                 Some((known, same, first.min(received_at)))
             }
             other => {
-                note(&mut oldest, other);
+                note(oldest, other);
                 Some((tenant, minute, received_at))
             }
         };
     }
-    note(&mut oldest, group);
-    oldest
+    note(oldest, group);
 }
 
 fn note(oldest: &mut Oldest, group: Option<(&str, EventTime, EventTime)>) {

@@ -118,9 +118,9 @@ impl State {
         self.partitions.iter().map(Partition::at_work).sum()
     }
 
-    /// Whether a range is being prepared.
-    pub(crate) fn is_preparing(&self) -> bool {
-        self.partitions.iter().any(|partition| matches!(partition.next, Next::Preparing(_)))
+    /// How many ranges are being prepared.
+    pub(crate) fn preparing(&self) -> usize {
+        self.partitions.iter().filter(|partition| matches!(partition.next, Next::Preparing(_))).count()
     }
 
     /// Whether nothing waits or is under way.
@@ -134,11 +134,17 @@ impl State {
         unfinished.map(|partition| (partition.topic.as_str(), partition.number)).collect()
     }
 
-    /// The partition that is due for longest.
+    /// The partition that is due for longest; when memory is short and none is, the one that holds the most. While partitions fill side by
+    /// side that one has twice of what they hold on average: the largest range that there can be.
     pub(crate) fn due(&self, rules: Rules) -> Option<usize> {
         let now = Instant::now();
-        let due = self.partitions.iter().enumerate().filter(|(_, partition)| partition.is_due(rules, now));
-        due.min_by_key(|(_, partition)| partition.waiting_since).map(|(index, _)| index)
+        let partitions = || self.partitions.iter().enumerate();
+        let due = partitions().filter(|(_, partition)| partition.is_due(rules, now));
+        let fullest = || {
+            let ready = partitions().filter(|(_, partition)| rules.is_short && partition.can_be_sealed());
+            ready.max_by_key(|(_, partition)| partition.held())
+        };
+        due.min_by_key(|(_, partition)| partition.waiting_since).or_else(fullest).map(|(index, _)| index)
     }
 
     /// Table that a partition's events go into.

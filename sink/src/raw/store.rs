@@ -6,11 +6,6 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow_array::UInt32Array;
-use arrow_array::cast::AsArray as _;
-use arrow_array::types::Int64Type;
-use arrow_select::take::take_record_batch;
-
 use crate::check_table::TableError;
 use crate::client::{self, Class};
 use crate::error::SinkError;
@@ -115,14 +110,14 @@ async fn halves(
     chunk: &Chunk,
     refused: &mut Vec<(i64, String)>,
 ) -> Result<(), SinkError> {
-    let rows = chunk.insert.batch()?;
-    let offsets = rows.column_by_name("_offset").expect("written with every row").as_primitive::<Int64Type>();
+    let Some(rows) = chunk.insert.block() else { return Ok(()) };
+    let offsets = rows.numbers("_offset");
     let token = chunk.insert.token.as_deref().unwrap_or_default();
     let mut pause = FIRST_PAUSE;
-    let mut pending = vec![(0, rows.num_rows(), true)];
+    let mut pending = vec![(0, rows.rows(), true)];
     while let Some((start, end, is_whole)) = pending.pop() {
         let count = end - start;
-        let stored = count_stored(inserter, chunk, (offsets.value(start), offsets.value(end - 1))).await?;
+        let stored = count_stored(inserter, chunk, (offsets[start], offsets[end - 1])).await?;
         if stored == count {
             continue;
         }
@@ -131,10 +126,8 @@ async fn halves(
             pending.extend([(middle, end, false), (start, middle, false)]);
             continue;
         }
-        let indices = UInt32Array::from_iter_values((start..end).filter_map(|row| u32::try_from(row).ok()));
-        let arrow = |source| SinkError::Arrow { table: chunk.insert.table.to_owned(), source };
-        let part = take_record_batch(&rows, &indices).map_err(arrow)?;
-        let part = Insert::new(chunk.insert.table, &part, Some(format!("{token}:{start}-{end}")))?;
+        let part = rows.part(start, end);
+        let part = Insert::of_block(chunk.insert.table, part, format!("{token}:{start}-{end}"));
         match inserter.run_while_fresh(&part, &mut pause).await? {
             Outcome::Stored => {}
             Outcome::Unsure => pending.push((start, end, false)),
@@ -147,7 +140,7 @@ async fn halves(
                 inserter.blocked(chunk.insert.table, &message).await?;
                 pending.push((start, end, false));
             }
-            Outcome::Refused(message) => refused.push((offsets.value(start), message)),
+            Outcome::Refused(message) => refused.push((offsets[start], message)),
         }
     }
     Ok(())
