@@ -39,6 +39,7 @@ pub(crate) fn trial(machine: &mut Machine, report: &mut Report) {
     let mut ours = Runs::new("sink");
     for round in 0..number("BENCH_ROUNDS", 1) {
         ours.add(sink(machine, round, report));
+        empty(machine);
     }
     report.runs([ours]);
 }
