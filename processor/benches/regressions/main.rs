@@ -1,7 +1,7 @@
 //! How often the rules of regressions wake somebody for nothing, and how surely and soon they find what is there; on simulated shops.
 //!
 //! `make bench-regressions` writes docs/results/2026-11-23-regressions.md. SEEDS=200; with BENCH_STATE=FILE what was simulated is kept in
-//! FILE, so that an interrupted run goes on, and BENCH_SECONDS bounds this one.
+//! FILE, so that an interrupted run goes on, BENCH_SECONDS bounds this one, and BENCH_RULES=a,b bounds the year to some rules.
 
 #![expect(clippy::print_stdout, reason = "a benchmark reports to whoever runs it")]
 

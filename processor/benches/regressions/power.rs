@@ -135,7 +135,12 @@ pub(crate) fn all(seed: u64) -> Vec<Line> {
         let shop = Shop::of([&hurt].into_iter().chain(&others).collect());
         (case.name(), seed, vec![watch(&case, &hurt, &shop)])
     };
-    cases().into_iter().enumerate().map(found).collect()
+    cases()
+        .into_iter()
+        .enumerate()
+        .filter(|(_, case)| std::env::var("CASE").map_or(true, |name| case.name() == name))
+        .map(found)
+        .collect()
 }
 
 fn watch(case: &Case, hurt: &Segment, shop: &Shop<'_>) -> f64 {

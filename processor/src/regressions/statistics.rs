@@ -144,21 +144,29 @@ pub struct Dispersion {
 impl Dispersion {
     /// Adds groups whose share should be the same.
     pub fn add_proportions(&mut self, groups: &[Proportion]) {
-        let used = || groups.iter().filter(|group| group.trials > 0);
-        let pooled = used().fold(Proportion::default(), |sum, group| sum.plus(*group));
-        let (share, all) = (pooled.share(), number(pooled.trials));
-        if share <= 0.0 || share >= 1.0 {
+        let sums: Vec<(f64, i64)> = groups.iter().map(|group| (number(group.hits), group.trials)).collect();
+        self.add_sums(&sums, |share| share * (1.0 - share));
+    }
+
+    /// Adds groups whose mean should be the same: of each the sum and the number of its values. `variance` tells that of one value by the
+    /// mean.
+    pub fn add_sums(&mut self, groups: &[(f64, i64)], variance: impl Fn(f64) -> f64) {
+        let used =
+            || groups.iter().filter(|(_, trials)| *trials > 0).map(|(sum, trials)| (*sum, number(*trials)));
+        let (sum, all) = used().fold((0.0, 0.0), |(sum, all), group| (sum + group.0, all + group.1));
+        let mean = if all > 0.0 { sum / all } else { 0.0 };
+        let variance = variance(mean);
+        if variance <= 0.0 {
             return;
         }
-        let pairs = |group: &Proportion| number(group.trials) * (number(group.trials) - 1.0);
-        let all_pairs: f64 = used().map(pairs).sum();
-        for group in used() {
-            let trials = number(group.trials);
-            self.found += (number(group.hits) - trials * share).powi(2) / (share * (1.0 - share));
-            // The pooled share was made of the same groups, so they lie closer to it than to the true one.
+        let pairs = |trials: f64| trials * (trials - 1.0);
+        let all_pairs: f64 = used().map(|(_, trials)| pairs(trials)).sum();
+        for (sum, trials) in used() {
+            self.found += (sum - trials * mean).powi(2) / variance;
+            // The pooled mean was made of the same groups, so they lie closer to it than to the true one.
             self.by_chance += trials * (1.0 - trials / all);
             self.by_correlation +=
-                pairs(group) * (1.0 - 2.0 * trials / all) + (trials / all).powi(2) * all_pairs;
+                pairs(trials) * (1.0 - 2.0 * trials / all) + (trials / all).powi(2) * all_pairs;
         }
         self.degrees += used().count() as f64 - 1.0;
     }

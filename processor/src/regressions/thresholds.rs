@@ -111,7 +111,7 @@ impl Thresholds {
             Rule::NpsFell => Thresholds { samples: 100, effect: 10.0, false_discoveries: 0.05, ..usual },
             Rule::DropOffRose | Rule::TouchpointSilent | Rule::NothingArrives => usual,
             Rule::ResponseP95Rose => {
-                Thresholds { samples: 60, effect: 0.25, false_discoveries: 2e-4, ..usual }
+                Thresholds { samples: 60, effect: 0.25, false_discoveries: 5e-5, ..usual }
             }
             Rule::ResponseSloBurn => Thresholds { samples: 10, ..usual },
             Rule::ErrorRateRose => Thresholds { effect: 0.02, ..usual },

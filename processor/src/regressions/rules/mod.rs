@@ -5,6 +5,7 @@ mod proportion;
 mod response_p95;
 mod silent;
 mod slo_burn;
+mod slowdown;
 
 use touchstream_schemas::time::{EventTime, Millis};
 

@@ -1,7 +1,7 @@
 //! `response_p95_rose`: more customers wait longer than 95 of 100 usually do.
 //!
 //! However waits are distributed, 5 of 100 are beyond the usual 95th percentile; so the number beyond it is binomial, and nothing else needs
-//! to be known. But 5 of 100 are few: when all wait longer, those beyond the usual 75th percentile say so much sooner. Either may
+//! to be known. But 5 of 100 are few: when all wait longer, all waits together say so much sooner (`slowdown`). Either may
 //! prove it, which counts as two tries. Who still waits beyond them counts now: a team that answers nobody has no answered waits.
 
 use super::super::baseline::Baseline;
@@ -9,14 +9,15 @@ use super::super::evidence::{Evidence, Judgement, Severity};
 use super::super::history::{History, Span};
 use super::super::statistics::{NINETY_FIVE, Proportion, number, two_proportions};
 use super::super::thresholds::OVER_BELOW_Z;
+use super::slowdown::Slowdown;
 use super::{Question, proportion};
 
 /// Which percentile.
 const PERCENTILE: f64 = 0.95;
-/// Percentiles beyond which waits are counted.
-const PROOFS: [f64; 2] = [PERCENTILE, 0.75];
+/// Ways to prove it, each a try.
+const PROOFS: f64 = 2.0;
 /// Standard deviations from which on it is worth looking closer.
-const CLOSER_LOOK: f64 = 1.5;
+pub(super) const CLOSER_LOOK: f64 = 1.5;
 
 /// Asks the rule.
 pub(super) fn judge<H: History>(question: &Question<'_, H>) -> Judgement {
@@ -69,8 +70,9 @@ fn look<H: History>(question: &Question<'_, H>, window: Span) -> (i64, Option<Ev
         severity: Severity::Page,
     };
     let is_active = question.usual.frozen_at.is_some();
-    let slow = PROOFS.map(|share| Slow::beyond(question, window, &baseline, share));
-    let largest = slow.iter().map(|slow| slow.z).fold(0.0, f64::max);
+    let slow = Slow::beyond(question, window, &baseline, PERCENTILE);
+    let all = Slowdown::of(question, window, &baseline);
+    let largest = slow.z.max(all.map_or(0.0, |all| all.z()));
     if largest < thresholds.z && !is_active {
         return (samples, Some(evidence));
     }
@@ -85,12 +87,14 @@ fn look<H: History>(question: &Question<'_, H>, window: Span) -> (i64, Option<Ev
     if !is_longer(thresholds.effect) {
         return (samples, Some(evidence));
     }
-    for Slow { now, before, limit, .. } in slow.into_iter().filter(|slow| slow.z >= thresholds.z) {
-        let groups = |group: Vec<Span>| -> Vec<Proportion> {
-            group.into_iter().map(|span| history.slower_than(handle, span, limit)).collect()
-        };
-        let (probability, z) = proportion::rarity(question, window, now, before, groups);
-        let probability = (probability * PROOFS.len() as f64).min(1.0);
+    let groups = |group: Vec<Span>| -> Vec<Proportion> {
+        group.into_iter().map(|span| history.slower_than(handle, span, slow.limit)).collect()
+    };
+    let of_slow =
+        (slow.z >= thresholds.z).then(|| proportion::rarity(question, window, slow.now, slow.before, groups));
+    let of_all = all.filter(|all| all.z() >= thresholds.z).map(|all| all.rarity(question, window));
+    for (probability, z) in of_slow.into_iter().chain(of_all) {
+        let probability = (probability * PROOFS).min(1.0);
         if z >= thresholds.z && probability < evidence.probability {
             evidence.probability = probability;
             evidence.is_large = true;
@@ -128,7 +132,12 @@ impl Slow {
     }
 }
 
-fn beyond<H: History>(question: &Question<'_, H>, baseline: &Baseline, milliseconds: i64) -> Proportion {
+/// Usual waits beyond this.
+pub(super) fn beyond<H: History>(
+    question: &Question<'_, H>,
+    baseline: &Baseline,
+    milliseconds: i64,
+) -> Proportion {
     let add = |sum: Proportion, span: &Span| {
         sum.plus(question.history.slower_than(question.handle, *span, milliseconds))
     };
