@@ -2,7 +2,7 @@
 //!
 //! A role (engine or sink) is this test binary itself, started again with the name of the role test and a variable.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -250,8 +250,8 @@ fn signal(child: &Child, name: &str) {
     assert!(status.expect("kill can be run").success(), "SIG{name} reaches the process");
 }
 
-/// Headers of what was rejected, as text; each record once, however often it was filed.
-pub(crate) fn rejected(settings: &Settings) -> BTreeSet<Vec<String>> {
+/// Headers of what was rejected, as text, with its bytes; each record once, however often it was filed.
+pub(crate) fn rejected(settings: &Settings) -> BTreeMap<Vec<String>, Vec<u8>> {
     let config = kafka::consumer(&settings.kafka, "test", "test").expect("no secret file");
     let consumer: BaseConsumer = config.create().expect("a consumer");
     let mut start = TopicPartitionList::new();
@@ -261,7 +261,7 @@ pub(crate) fn rejected(settings: &Settings) -> BTreeSet<Vec<String>> {
         start.add_partition_offset("cx.rejected", partition.id(), Offset::Beginning).expect("a valid offset");
     }
     consumer.assign(&start).expect("an assignment");
-    let mut found = BTreeSet::new();
+    let mut found = BTreeMap::new();
     while let Some(polled) = consumer.poll(Duration::from_secs(10)) {
         let message = match polled {
             Ok(message) => message,
@@ -272,7 +272,8 @@ pub(crate) fn rejected(settings: &Settings) -> BTreeSet<Vec<String>> {
         let text = |header: Header<'_, &[u8]>| {
             String::from_utf8_lossy(header.value.unwrap_or_default()).into_owned()
         };
-        found.insert(headers.iter().map(text).collect());
+        let bytes = message.payload().unwrap_or_default().to_vec();
+        found.insert(headers.iter().map(text).collect(), bytes);
     }
     found
 }

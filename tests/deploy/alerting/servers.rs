@@ -13,6 +13,10 @@ use super::PATIENCE;
 use super::people::People;
 use crate::repository::{files, text};
 
+/// How often Prometheus repeats an alert. When it says nothing of one for four times as long, Alertmanager takes it for ended: that must be
+/// longer than a restart, after which Prometheus knows no Alertmanager for five seconds and says nothing until the next repetition.
+const RESEND_DELAY: &str = "--rules.alert.resend-delay=10s";
+
 pub(crate) struct Servers {
     directory: tempfile::TempDir,
     prometheus: Option<Child>,
@@ -38,12 +42,7 @@ impl Servers {
         let listen = format!("--web.listen-address=127.0.0.1:{}", self.prometheus_port);
         self.prometheus = Some(self.spawn(
             "prometheus",
-            &[
-                "--config.file=prometheus.yml",
-                "--storage.tsdb.path=prometheus-data",
-                "--rules.alert.resend-delay=2s",
-                &listen,
-            ],
+            &["--config.file=prometheus.yml", "--storage.tsdb.path=prometheus-data", RESEND_DELAY, &listen],
         ));
     }
 
