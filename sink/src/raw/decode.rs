@@ -221,3 +221,54 @@ fn arrow_decoder(reader: &str, writers: &HashMap<[u8; 8], String>) -> Result<Arr
         .with_tz(Tz::Utc)
         .build_decoder()
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::cast::AsArray as _;
+    use touchstream_schemas::codec::{Encoder, Framing};
+    use touchstream_schemas::event::FeedbackEvent;
+
+    use super::*;
+
+    fn encoded(id: &str) -> Vec<u8> {
+        let json = format!(
+            r#"{{"tenant":"shop","source":"web","id":"{id}","type":"feedback.answered","time":1,"received_at":2,"touchpoint":"t",
+                "channel":"web","device":"mobile","traffic":"human","consent":[],"extra":{{}},"survey_id":"s","metric":"nps","score":9}}"#
+        );
+        let event: FeedbackEvent<'_> = serde_json::from_str(&json).expect("valid JSON of an event");
+        let mut encoder = Encoder::new(&avro::FEEDBACK_EVENT, Framing::SingleObject);
+        encoder.encode(&event).expect("an event fits its schema")
+    }
+
+    /// Between records of this release lie some of a later one, whose schema has one field more at its end.
+    #[test]
+    fn records_of_two_releases_keep_their_order_and_what_is_not_one_record_is_left_out() {
+        let mut decoder = EventDecoder::new(Family::Feedback, None).expect("known schemas");
+        let mut later: serde_json::Value = serde_json::from_str(avro::FEEDBACK_EVENT.json).expect("JSON");
+        let field = serde_json::json!({"name": "later", "type": ["null", "int"], "default": null});
+        later["fields"].as_array_mut().expect("fields").push(field);
+        let parsed: serde_avro_fast::Schema = later.to_string().parse().expect("a schema");
+        let fingerprint = *parsed.rabin_fingerprint();
+        decoder.writers.insert(fingerprint, later.to_string());
+        decoder.arrow = arrow_decoder(decoder.reader_schema, &decoder.writers).expect("both go together");
+
+        let of_later = |id| [&SINGLE_OBJECT[..], &fingerprint[..], &encoded(id)[10..], &[0][..]].concat();
+        let records = [
+            encoded("a"),
+            of_later("b"),
+            encoded("c"),
+            [encoded("with"), b"rest".to_vec()].concat(),
+            of_later("d"),
+            [encoded("two"), encoded("of them")].concat(),
+            encoded("cut")[..30].to_vec(),
+            Vec::new(),
+            encoded("e"),
+        ];
+        let payloads: Vec<&[u8]> = records.iter().map(Vec::as_slice).collect();
+        let (rows, refused) = decoder.rows(&payloads).expect("no registry is asked");
+        let ids: Vec<&str> =
+            rows.column_by_name("id").expect("a column").as_string::<i32>().iter().flatten().collect();
+        assert_eq!(ids, ["a", "b", "c", "d", "e"]);
+        assert_eq!(refused.iter().map(|(index, _)| *index).collect::<Vec<_>>(), [3, 5, 6, 7], "{refused:?}");
+    }
+}
