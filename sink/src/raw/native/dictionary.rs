@@ -52,34 +52,27 @@ impl Dictionary {
 
     fn push(&mut self, text: &str) {
         let text = text.as_bytes();
-        let (keys, places) = (&self.keys, &self.places);
-        let key = |index: u32| {
-            let (start, end) = places[index as usize];
-            &keys[start as usize..end as usize]
-        };
+        let is_it = |index: u32| key(&self.keys, &self.places, index) == text;
         // Neighbours are often alike.
-        if let Some(last) = self.last.filter(|last| key(*last) == text) {
+        if let Some(last) = self.last.filter(|last| is_it(*last)) {
             return self.push_index(last);
         }
-        let index = match self.by_text.find(xxh3_64(text), |index| key(*index) == text) {
+        let hash = xxh3_64(text);
+        let index = match self.by_text.find(hash, |index| is_it(*index)) {
             Some(index) => *index,
-            None => self.add(text),
+            None => self.add(text, hash),
         };
         self.last = Some(index);
         self.push_index(index);
     }
 
     /// Takes a new text in.
-    fn add(&mut self, text: &[u8]) -> u32 {
+    fn add(&mut self, text: &[u8], hash: u64) -> u32 {
         let index = position(self.places.len());
         push_text(&mut self.keys, text);
         self.places.push((position(self.keys.len() - text.len()), position(self.keys.len())));
         let (keys, places) = (&self.keys, &self.places);
-        let hash = |index: &u32| {
-            let (start, end) = places[*index as usize];
-            xxh3_64(&keys[start as usize..end as usize])
-        };
-        self.by_text.insert_unique(xxh3_64(text), index, hash);
+        self.by_text.insert_unique(hash, index, |index| xxh3_64(key(keys, places, *index)));
         if index == 256 {
             self.indexes = self.indexes.iter().flat_map(|index| u32::from(*index).to_le_bytes()).collect();
             self.is_wide = true;
@@ -127,6 +120,11 @@ impl Dictionary {
         runs.push(Cow::Owned((self.length as u64).to_le_bytes().to_vec()));
         runs.push(Cow::Borrowed(&self.indexes));
     }
+}
+
+fn key<'k>(keys: &'k [u8], places: &[(u32, u32)], index: u32) -> &'k [u8] {
+    let (start, end) = places[index as usize];
+    &keys[start as usize..end as usize]
 }
 
 /// Blocks are far below 4 GiB.
