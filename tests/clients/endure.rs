@@ -85,3 +85,33 @@ fn queries_run_side_by_side_and_the_queue_is_bounded() {
         }
     }
 }
+
+#[test]
+fn a_server_ends_well_while_queries_run() {
+    const LONG: &str =
+        "SELECT count() AS endless FROM numbers(1000000000000) WHERE NOT ignore(sipHash64(number))";
+    const RUNNING: &str = "SELECT count() FROM system.processes WHERE query LIKE '%AS endless%' AND query NOT LIKE '%processes%'";
+    let directory = tempfile::tempdir().expect("a directory");
+    // Of some queries the client has just gone, of one it still waits.
+    for waiting in [0, 0, 0, 1] {
+        let server = TestServer::start(directory.path());
+        let ask = |seconds| {
+            let query = Request::new(&server).argument("--max-time").argument(seconds).body(LONG);
+            std::thread::spawn(move || query.send().exit)
+        };
+        let gone: Vec<_> = (0..3).map(|_| ask("2")).collect();
+        let patient: Vec<_> = (0..waiting).map(|_| ask("40")).collect();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while server.read(RUNNING) != format!("{}\n", 3 + waiting) {
+            assert!(Instant::now() < deadline, "the queries do not start");
+        }
+        for query in gone {
+            assert_eq!(query.join().expect("curl runs"), 28, "curl gave up");
+        }
+        server.stop();
+        for query in patient {
+            let exit = query.join().expect("curl runs");
+            assert!([18, 52, 56].contains(&exit), "the connection is closed: {exit}");
+        }
+    }
+}

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 use touchstream_local_clickhouse::{Password, ServerOptions, serve};
 use touchstream_local_parts::{Progress, clickhouse};
 
@@ -50,6 +51,20 @@ impl TestServer {
     pub(crate) fn kill(mut self) {
         self.child.kill().expect("it was running");
         self.child.wait().expect("it ends");
+    }
+
+    /// Ends the server as an operator would; it must end by itself and well.
+    pub(crate) fn stop(mut self) {
+        drop(self.child.stdin.take());
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let ended = loop {
+            match self.child.try_wait().expect("its state can be asked") {
+                Some(ended) => break ended,
+                None if Instant::now() > deadline => panic!("the server does not end"),
+                None => std::thread::sleep(Duration::from_millis(20)),
+            }
+        };
+        assert!(ended.success(), "the server ended with {ended}");
     }
 
     /// Whether the process still runs.

@@ -11,9 +11,11 @@
 mod ffi;
 pub(crate) mod merges;
 
+use std::convert::Infallible;
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use tokio::sync::oneshot;
 
 /// Why the engine could not be used at all.
 #[derive(Debug, thiserror::Error)]
@@ -95,6 +97,22 @@ pub(crate) struct Engine {
     arguments: Vec<CString>,
     /// Keeps the engine alive between requests: it shuts down with its last connection. Also runs KILL QUERY.
     keeper: Mutex<Option<ffi::RawConnection>>,
+    /// Dropped after the engine was shut down, which [`Closed`] hears.
+    _open: oneshot::Sender<Infallible>,
+}
+
+/// Tells when the engine is shut down: after the last of those who hold it has let go, a query without a client among them.
+#[derive(Debug)]
+pub(crate) struct Closed(oneshot::Receiver<Infallible>);
+
+impl Closed {
+    /// Waits for it.
+    pub(crate) async fn wait(self) {
+        match self.0.await {
+            Ok(never) => match never {},
+            Err(_closed) => {}
+        }
+    }
 }
 
 impl std::fmt::Debug for Engine {
@@ -105,7 +123,7 @@ impl std::fmt::Debug for Engine {
 
 impl Engine {
     /// Loads the library and opens the data directory. Blocks, for seconds when there is much to recover.
-    pub(crate) fn open(library: &Path, data_dir: &Path) -> Result<Arc<Self>, EngineError> {
+    pub(crate) fn open(library: &Path, data_dir: &Path) -> Result<(Arc<Self>, Closed), EngineError> {
         let api = ffi::Api::load(library)?;
         let failure = || EngineError::Connect { path: data_dir.to_owned() };
         let arguments = ["clickhouse".to_owned(), format!("--path={}", data_dir.display())]
@@ -113,7 +131,9 @@ impl Engine {
             .map(|argument| CString::new(argument).map_err(|_| failure()))
             .collect::<Result<Vec<_>, _>>()?;
         let keeper = api.connect(&arguments).ok_or_else(failure)?;
-        Ok(Arc::new(Self { api, path: data_dir.to_owned(), arguments, keeper: Mutex::new(Some(keeper)) }))
+        let (open, closed) = oneshot::channel();
+        let (path, keeper) = (data_dir.to_owned(), Mutex::new(Some(keeper)));
+        Ok((Arc::new(Self { api, path, arguments, keeper, _open: open }), Closed(closed)))
     }
 
     /// Opens a further connection with the engine's own defaults.

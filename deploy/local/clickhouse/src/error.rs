@@ -30,6 +30,11 @@ pub enum ServeError {
     /// The registry has metrics of these names already.
     #[error("failed to register the ClickHouse server's metrics: {0}")]
     Metrics(#[from] prometheus::Error),
+    /// A query cannot be cancelled.
+    #[error(
+        "failed to close the ClickHouse engine: a query still runs after it was cancelled; nothing stored is lost"
+    )]
+    StillOpen,
     /// Another process holds the data directory.
     #[error("failed to lock the ClickHouse data directory {path}: another process uses it")]
     Locked {

@@ -1,9 +1,10 @@
-//! Listens, accepts bounded connections, and sees each until its end; on shutdown lets running requests finish.
+//! Listens, accepts bounded connections, and sees each until its end; on shutdown lets running requests finish, cancels those
+//! that take too long, and closes the engine before it returns.
 
 use crate::admit::Admission;
 use crate::authenticate::Users;
 use crate::config::ServerOptions;
-use crate::engine::{Engine, EngineError, merges};
+use crate::engine::{Closed, Engine, EngineError, merges};
 use crate::error::ServeError;
 use crate::handle::Server;
 use crate::metrics::{Counted, Metrics};
@@ -23,17 +24,21 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 /// Also how long an idle connection is kept; clients give idle connections up sooner.
 const HEADER_TIME: Duration = Duration::from_secs(30);
+/// How long running requests may take to finish at shutdown, before they are cancelled.
 const DRAIN_TIME: Duration = Duration::from_secs(5);
+/// How long cancelled queries may take to end and the engine to close; whoever started the server waits half a minute.
+const CLOSE_TIME: Duration = Duration::from_secs(20);
 /// Names and parameters of a URL; queries belong into the body beyond this.
 const MAX_HEADER_BYTES: usize = 1 << 20;
 
 /// Serves until `shutdown` is done, then finishes what is under way. `ready` hears the address that was bound.
 ///
 /// # Errors
-/// When the engine cannot be loaded, the data directory is not usable, or the address is taken.
+/// When the engine cannot be loaded, the data directory is not usable, the address is taken, or the engine does not close.
 pub async fn serve(
     options: ServerOptions,
     ready: impl FnOnce(SocketAddr) + Send,
@@ -46,14 +51,16 @@ pub async fn serve(
     let address =
         listener.local_addr().map_err(|source| ServeError::Listen { address: options.listen, source })?;
     let connections = Arc::new(Semaphore::new(options.max_connections));
-    let server = tokio::task::spawn_blocking(move || build(options))
+    let (server, closed) = tokio::task::spawn_blocking(move || build(options))
         .await
         .unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
     ready(address);
     accept(&listener, &connections, &server, shutdown).await;
     drop(listener);
-    // The engine closes with its last connection; only then may another process take the directory.
+    // The engine closes with its last connection, which may be that of a query whose client has gone. Only then may another
+    // process take the directory, and only then may this one end: exit tears down what a running query still uses.
     tokio::task::spawn_blocking(move || drop(server)).await.ok();
+    tokio::time::timeout(CLOSE_TIME, closed.wait()).await.map_err(|_| ServeError::StillOpen)?;
     drop(lock);
     Ok(())
 }
@@ -65,6 +72,7 @@ async fn accept(
     shutdown: impl Future<Output = ()> + Send,
 ) {
     let graceful = GracefulShutdown::new();
+    let mut served = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
     let mut sweep = tokio::time::interval(Duration::from_secs(5));
     loop {
@@ -75,6 +83,7 @@ async fn accept(
         let (accepted, permit) = tokio::select! {
             next = next => next,
             () = &mut shutdown => break,
+            Some(_) = served.join_next() => continue,
             _ = sweep.tick() => {
                 let server = Arc::clone(server);
                 tokio::task::spawn_blocking(move || {
@@ -108,7 +117,7 @@ async fn accept(
             .max_buf_size(MAX_HEADER_BYTES)
             .serve_connection(TokioIo::new(stream), service);
         let connection = graceful.watch(connection);
-        tokio::spawn(async move {
+        served.spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection broke");
             }
@@ -119,6 +128,8 @@ async fn accept(
         () = graceful.shutdown() => {}
         () = tokio::time::sleep(DRAIN_TIME) => tracing::warn!("requests were still running at shutdown"),
     }
+    // Whoever still waits for an answer hears that the connection is closed; the query ends.
+    served.shutdown().await;
 }
 
 fn lock_directory(path: &Path) -> Result<Flock<File>, ServeError> {
@@ -129,11 +140,11 @@ fn lock_directory(path: &Path) -> Result<Flock<File>, ServeError> {
         .map_err(|_| ServeError::Locked { path: path.to_owned() })
 }
 
-fn build(options: ServerOptions) -> Result<Arc<Server>, ServeError> {
+fn build(options: ServerOptions) -> Result<(Arc<Server>, Closed), ServeError> {
     let data_dir = std::path::absolute(&options.data_dir)
         .map_err(|source| ServeError::DataDirectory { path: options.data_dir.clone(), source })?;
     let metrics = Metrics::new(&options.registry)?;
-    let engine = Engine::open(&options.library, &data_dir)?;
+    let (engine, closed) = Engine::open(&options.library, &data_dir)?;
     let mut connection = engine.connect()?;
     let mut ask = |what: &'static str, text: &str| {
         let output = connection.run(text).map_err(|message| EngineError::Bootstrap { what, message })?;
@@ -155,7 +166,7 @@ fn build(options: ServerOptions) -> Result<Arc<Server>, ServeError> {
     };
     drop(connection);
     tracing::info!(version = facts.version, path = %data_dir.display(), "the ClickHouse engine is open");
-    Ok(Arc::new(Server {
+    let server = Server {
         engine,
         facts,
         users: Users::new(options.writer_user, options.writer_password),
@@ -165,5 +176,6 @@ fn build(options: ServerOptions) -> Result<Arc<Server>, ServeError> {
         metrics,
         reader_seconds: options.reader_limits.execution_seconds,
         temporary: data_dir.join("tmp"),
-    }))
+    };
+    Ok((Arc::new(server), closed))
 }
