@@ -37,6 +37,35 @@ impl<'b> Reader<'b> {
         T::read(self)
     }
 
+    /// Whether the next field, which may be missing, is there.
+    #[inline]
+    pub fn is_there(&mut self) -> Option<bool> {
+        match self.byte()? {
+            0 => Some(false),
+            2 => Some(true),
+            _ => None,
+        }
+    }
+
+    /// Adds the texts of the next field, an array.
+    #[inline]
+    pub fn texts(&mut self, texts: &mut Vec<&'b str>) -> Option<()> {
+        read_blocks(self, |reader| {
+            texts.push(reader.field()?);
+            Some(())
+        })
+    }
+
+    /// Adds names and values of the next field, a map: each name before its value.
+    #[inline]
+    pub fn pairs(&mut self, texts: &mut Vec<&'b str>) -> Option<()> {
+        read_blocks(self, |reader| {
+            texts.push(reader.field()?);
+            texts.push(reader.field()?);
+            Some(())
+        })
+    }
+
     #[inline]
     fn byte(&mut self) -> Option<u8> {
         let (first, rest) = self.0.split_first()?;
@@ -139,21 +168,14 @@ impl<'b> Field<'b> for Money {
 impl<'b, T: Field<'b>> Field<'b> for Option<T> {
     #[inline]
     fn read(reader: &mut Reader<'b>) -> Option<Option<T>> {
-        match reader.byte()? {
-            0 => Some(None),
-            2 => T::read(reader).map(Some),
-            _ => None,
-        }
+        if reader.is_there()? { T::read(reader).map(Some) } else { Some(None) }
     }
 }
 
 impl<'b> Field<'b> for Vec<&'b str> {
     fn read(reader: &mut Reader<'b>) -> Option<Vec<&'b str>> {
         let mut texts = Vec::new();
-        read_blocks(reader, |reader| {
-            texts.push(reader.field()?);
-            Some(())
-        })?;
+        reader.texts(&mut texts)?;
         Some(texts)
     }
 }

@@ -26,6 +26,8 @@ use gather::{Gathered, Source};
 
 /// How long an unfinished insert is waited for at shutdown.
 const DRAIN: Duration = Duration::from_secs(10);
+/// Records may take this part of the memory; raw events and their ids take more.
+const SHARE: usize = 6;
 /// Rows that one turn of the loop takes in before it looks at the clock.
 const TURN: usize = 500;
 
@@ -151,7 +153,7 @@ impl DerivedSink {
         if self.waiting_since.is_none() && !self.positions.is_empty() {
             self.waiting_since = Some(Instant::now());
         }
-        let (held, limit) = (self.held, self.parts.settings.sink.memory_bytes / 2);
+        let (held, limit) = (self.held, self.parts.settings.sink.memory_bytes / SHARE);
         self.parts
             .metrics
             .held_bytes

@@ -1,5 +1,5 @@
-//! From framed Avro to Arrow: who an event is (for the duplicate rule), and all its columns. Both framings are read; a schema that
-//! only the registry knows is fetched once.
+//! From framed Avro to values: an event that this release wrote field by field, all others by way of Arrow, with who they are for the duplicate
+//! rule. Both framings are read; a schema that only the registry knows is fetched once.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -16,6 +16,8 @@ use touchstream_schemas::codec::{CONFLUENT, DecodeError, Decoder, SINGLE_OBJECT}
 use touchstream_schemas::duplicates::EventKey;
 use touchstream_schemas::event::Family;
 use touchstream_schemas::registry::{RegistryError, SchemaRegistry};
+
+use super::fields::{FieldReader, Fields, Known};
 
 /// Rows that one Arrow batch may have; more than any range of offsets.
 const MOST_ROWS: usize = 1 << 24;
@@ -44,6 +46,8 @@ pub(crate) enum RowsError {
 /// Reads the events of one family.
 pub(crate) struct EventDecoder {
     reader_schema: &'static str,
+    fingerprint: [u8; 8],
+    fields: FieldReader,
     known: Decoder,
     writers: HashMap<[u8; 8], String>,
     arrow: ArrowDecoder,
@@ -62,8 +66,11 @@ impl EventDecoder {
             writers.entry(*previous.rabin_fingerprint()).or_insert_with(|| schema.previous_json.to_owned());
         }
         let arrow = arrow_decoder(schema.json, &writers)?;
+        let unknown = || ArrowError::SchemaError(format!("failed to read {} field by field", schema.name));
         Ok(EventDecoder {
             reader_schema: schema.json,
+            fingerprint: schema.fingerprint(),
+            fields: FieldReader::new(&arrow.schema()).ok_or_else(unknown)?,
             known: Decoder::new(&[schema]),
             writers,
             arrow,
@@ -77,6 +84,31 @@ impl EventDecoder {
     /// Columns that decoded events have.
     pub(crate) fn schema(&self) -> SchemaRef {
         self.arrow.schema()
+    }
+
+    /// Columns that every event has.
+    pub(crate) fn columns(&self) -> Known {
+        self.fields.known()
+    }
+
+    /// Who an event is that this release wrote; `None` where [`Self::rows`] must look.
+    pub(crate) fn quick_key(&self, payload: &[u8]) -> Option<EventKey> {
+        FieldReader::key(self.body(payload)?)
+    }
+
+    /// The fields of a record that this release wrote; `None` where [`Self::rows`] must look.
+    pub(crate) fn fields<'p>(&self, payload: &'p [u8], fields: &mut Fields<'p>) -> Option<()> {
+        self.fields.read(self.body(payload)?, fields)
+    }
+
+    fn body<'p>(&self, payload: &'p [u8]) -> Option<&'p [u8]> {
+        if let Some((header, body)) = payload.split_first_chunk::<10>()
+            && header[..2] == SINGLE_OBJECT
+        {
+            return (header[2..] == self.fingerprint).then_some(body);
+        }
+        let id = confluent_id(payload)?;
+        (self.by_id.get(&id) == Some(&self.fingerprint)).then(|| &payload[5..])
     }
 
     /// Who an event is. Reads the record to its end, so a record that passes fits its schema.

@@ -5,6 +5,7 @@
 //! heartbeats go on and a rebalance is noticed; work of partitions that were taken away is dropped and its next owner replays it.
 
 mod decode;
+mod fields;
 mod month;
 pub(crate) mod native;
 mod partition;
@@ -52,6 +53,8 @@ const PREPARING: usize = 2;
 const STORING: usize = 4;
 /// More than this is never used, whatever the settings say.
 const MOST_MEMORY: usize = 2 << 30;
+/// However much the ids take, this part of the memory is for records.
+const LEAST: usize = 4;
 /// How long too much may be held before partitions are paused: what librdkafka has fetched of a paused partition is fetched again.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// A full range is this part of the memory that records may take: some 30,000 events with the default, from which on larger inserts cost
@@ -158,9 +161,10 @@ impl RawSink {
         self.bound_memory()
     }
 
-    /// Memory that the records of this part may take.
+    /// Memory that the records of this part may take: of what the ids leave, half, as results take theirs, and librdkafka its own.
     fn memory(&self) -> usize {
-        self.parts.settings.sink.memory_bytes.min(MOST_MEMORY) / 2
+        let all = self.parts.settings.sink.memory_bytes.min(MOST_MEMORY);
+        all.saturating_sub(self.state.ids()).max(all / LEAST) / 2
     }
 
     /// Memory that records may take while they wait: the more can wait, the larger ranges are.

@@ -1,8 +1,8 @@
 //! Rows as ClickHouse's own format `Native` has them: column by column, as its tables hold them, so that the engine takes them over instead of
 //! converting them. Beside an Arrow stream they cost the engine a quarter less CPU, and take some three fifths of the bytes.
 //!
-//! A [`Block`] grows by batches of decoded rows and is sent as one block, which becomes one part of a table. What is sent is a function of the
-//! rows alone. The format: <https://clickhouse.com/docs/interfaces/formats/Native>; dictionaries as in its `SerializationLowCardinality`.
+//! A [`Block`] grows by rows, or by batches of them from the general decoder, and is sent as one block, which becomes one part of a table. What is
+//! sent is a function of the rows alone. The format: <https://clickhouse.com/docs/interfaces/formats/Native>; dictionaries as in its `SerializationLowCardinality`.
 
 mod dictionary;
 mod texts;
@@ -16,6 +16,7 @@ use arrow_array::types::{
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::{ArrowError, DataType, Field, SchemaRef, TimeUnit};
 
+use super::fields::{Fields, Value};
 use dictionary::Dictionary;
 use texts::{push_length, push_text, push_texts, some_texts};
 
@@ -57,6 +58,8 @@ pub(crate) struct Block {
 struct Column {
     name: String,
     kind: String,
+    /// Rows that it has so far: those at the end that have no value of their own are added when the next comes that has one.
+    rows: usize,
     /// For each row whether its value is missing, where any may be.
     missing: Option<Vec<u8>>,
     values: Values,
@@ -64,8 +67,8 @@ struct Column {
 
 #[derive(Clone, Debug)]
 enum Values {
-    /// Numbers of so many bytes.
-    Numbers { width: usize, bytes: Vec<u8> },
+    /// Numbers of so many bytes, and the one of rows that have none of their own.
+    Numbers { width: usize, bytes: Vec<u8>, rest: [u8; 8] },
     /// Texts, each behind its length.
     Texts(Vec<u8>),
     /// Texts by dictionary.
@@ -83,17 +86,40 @@ impl Block {
         Ok(Block { schema, columns, rows: 0 })
     }
 
+    /// The same, with a value that rows of a column have that have none of their own. To be said before the first row.
+    pub(crate) fn with_rest(mut self, name: &str, value: Value<'_>) -> Block {
+        self.columns
+            .iter_mut()
+            .filter(|column| column.name == name)
+            .for_each(|column| column.set_rest(value));
+        self
+    }
+
+    /// Adds a row: its fields, and the number in the last column.
+    pub(crate) fn push(&mut self, fields: &Fields<'_>, last: i64) {
+        for (column, value) in fields.present() {
+            self.columns[*column].push(self.rows, *value, fields);
+        }
+        if let Some(column) = self.columns.last_mut() {
+            column.push(self.rows, Value::Long(last), fields);
+        }
+        self.rows += 1;
+    }
+
     /// Adds rows.
     pub(crate) fn append(&mut self, rows: &RecordBatch) {
         for (column, array) in self.columns.iter_mut().zip(rows.columns()) {
-            column.append(array);
+            column.append(self.rows, array);
         }
         self.rows += rows.num_rows();
     }
 
-    /// Gives back memory that no row took.
-    pub(crate) fn shrink(&mut self) {
-        self.columns.iter_mut().for_each(Column::shrink);
+    /// Completes all columns, and gives back memory that no row took. No row can follow.
+    pub(crate) fn finish(&mut self) {
+        for column in &mut self.columns {
+            column.fill(self.rows);
+            column.shrink();
+        }
     }
 
     /// Number of rows.
@@ -114,7 +140,7 @@ impl Block {
     /// Numbers of a column of type `Int64`.
     pub(crate) fn numbers(&self, name: &str) -> Vec<i64> {
         match self.columns.iter().find(|column| column.name == name).map(|column| &column.values) {
-            Some(Values::Numbers { width: 8, bytes }) => {
+            Some(Values::Numbers { width: 8, bytes, .. }) => {
                 let (numbers, _) = bytes.as_chunks();
                 numbers.iter().map(|number| i64::from_le_bytes(*number)).collect()
             }
@@ -146,7 +172,7 @@ impl Column {
     fn new(field: &Field) -> Result<Column, ArrowError> {
         let name = field.name().clone();
         let is_plain = PLAIN.contains(&name.as_str());
-        let numbers = |width| Values::Numbers { width, bytes: Vec::new() };
+        let numbers = |width| Values::Numbers { width, bytes: Vec::new(), rest: [0; 8] };
         let (kind, values) = match field.data_type() {
             DataType::Utf8 if is_plain => ("String".to_owned(), Values::Texts(Vec::new())),
             DataType::Utf8 => ("String".to_owned(), Values::Repeating(Dictionary::new(field.is_nullable()))),
@@ -176,16 +202,90 @@ impl Column {
         };
         let can_miss = matches!(values, Values::Numbers { .. } | Values::Texts(_) | Values::Repeating(_));
         let kind = if field.is_nullable() && can_miss { format!("Nullable({kind})") } else { kind };
-        Ok(match values {
+        let (kind, missing) = match values {
             // Its dictionary has a key for what is missing.
-            Values::Repeating(_) => {
-                Column { name, kind: format!("LowCardinality({kind})"), missing: None, values }
-            }
-            _ => Column { name, kind, missing: (field.is_nullable() && can_miss).then(Vec::new), values },
-        })
+            Values::Repeating(_) => (format!("LowCardinality({kind})"), None),
+            _ => (kind, (field.is_nullable() && can_miss).then(Vec::new)),
+        };
+        Ok(Column { name, kind, rows: 0, missing, values })
     }
 
-    fn append(&mut self, array: &dyn Array) {
+    fn set_rest(&mut self, value: Value<'_>) {
+        match (&mut self.values, value) {
+            (Values::Numbers { rest, .. }, Value::Int(number)) => {
+                rest[..4].copy_from_slice(&number.to_le_bytes());
+            }
+            (Values::Repeating(dictionary), Value::Text(text)) => dictionary.set_rest(text),
+            // Nothing else is the same in all rows.
+            _ => {}
+        }
+    }
+
+    /// Adds what rows have that have no value of their own, up to so many rows.
+    fn fill(&mut self, rows: usize) {
+        let more = rows - self.rows;
+        if more == 0 {
+            return;
+        }
+        self.rows = rows;
+        if let Some(missing) = &mut self.missing {
+            missing.resize(rows, 1);
+        }
+        match &mut self.values {
+            Values::Numbers { width, bytes, rest: [0, 0, 0, 0, 0, 0, 0, 0] } => {
+                bytes.resize(rows * *width, 0);
+            }
+            Values::Numbers { width, bytes, rest } => {
+                (0..more).for_each(|_| bytes.extend_from_slice(&rest[..*width]));
+            }
+            Values::Texts(bytes) => bytes.resize(bytes.len() + more, 0),
+            Values::Repeating(dictionary) => dictionary.fill(more),
+            Values::List { ends, .. } | Values::Pairs { ends, .. } => {
+                ends.resize(rows, ends.last().copied().unwrap_or(0));
+            }
+        }
+    }
+
+    /// Adds the value of a row.
+    fn push(&mut self, row: usize, value: Value<'_>, fields: &Fields<'_>) {
+        self.fill(row);
+        match (&mut self.values, value) {
+            (Values::Numbers { bytes, .. }, Value::Long(number)) => {
+                bytes.extend_from_slice(&number.to_le_bytes());
+            }
+            (Values::Numbers { bytes, .. }, Value::Float(number)) => {
+                bytes.extend_from_slice(&number.to_le_bytes());
+            }
+            (Values::Numbers { bytes, .. }, Value::Int(number)) => {
+                bytes.extend_from_slice(&number.to_le_bytes());
+            }
+            (Values::Numbers { bytes, .. }, Value::Flag(is_set)) => bytes.push(u8::from(is_set)),
+            (Values::Texts(bytes), Value::Text(text)) => push_text(bytes, text.as_bytes()),
+            (Values::Repeating(dictionary), Value::Text(text)) => dictionary.push(text),
+            (Values::List { ends, items }, Value::Items(first, end)) => {
+                fields.items(first, end).iter().for_each(|item| items.push(item));
+                push_end(ends, end - first);
+            }
+            (Values::Pairs { ends, names, values }, Value::Items(first, end)) => {
+                for pair in fields.items(first, end).chunks_exact(2) {
+                    names.push(pair[0]);
+                    push_text(values, pair[1].as_bytes());
+                }
+                push_end(ends, (end - first) / 2);
+            }
+            // Fields are read as the columns of the same schema are made.
+            _ => return self.fill(row + 1),
+        }
+        self.rows = row + 1;
+        if let Some(missing) = &mut self.missing {
+            missing.push(0);
+        }
+    }
+
+    /// Adds an array behind so many rows.
+    fn append(&mut self, rows: usize, array: &dyn Array) {
+        self.fill(rows);
+        self.rows += array.len();
         if let Some(missing) = &mut self.missing {
             match array.nulls() {
                 Some(nulls) => missing.extend(nulls.iter().map(|is_there| u8::from(!is_there))),
@@ -193,7 +293,7 @@ impl Column {
             }
         }
         match &mut self.values {
-            Values::Numbers { width, bytes } => push_numbers(bytes, *width, array),
+            Values::Numbers { width, bytes, .. } => push_numbers(bytes, *width, array),
             Values::Texts(bytes) => push_texts(bytes, array.as_string()),
             Values::Repeating(dictionary) => dictionary.extend(array.as_string()),
             Values::List { ends, items } => {
@@ -244,8 +344,9 @@ impl Column {
 
     fn part(&self, start: usize, end: usize) -> Column {
         let values = match &self.values {
-            Values::Numbers { width, bytes } => {
-                Values::Numbers { width: *width, bytes: bytes[width * start..width * end].to_vec() }
+            Values::Numbers { width, bytes, rest } => {
+                let bytes = bytes[width * start..width * end].to_vec();
+                Values::Numbers { width: *width, bytes, rest: *rest }
             }
             Values::Texts(bytes) => Values::Texts(some_texts(bytes, start, end).to_vec()),
             Values::Repeating(dictionary) => Values::Repeating(dictionary.part(start, end)),
@@ -260,7 +361,7 @@ impl Column {
             }
         };
         let missing = self.missing.as_ref().map(|missing| missing[start..end].to_vec());
-        Column { name: self.name.clone(), kind: self.kind.clone(), missing, values }
+        Column { name: self.name.clone(), kind: self.kind.clone(), rows: end - start, missing, values }
     }
 
     fn write<'b>(&'b self, runs: &mut Vec<Cow<'b, [u8]>>) {
@@ -315,6 +416,10 @@ fn push_numbers(bytes: &mut Vec<u8>, width: usize, array: &dyn Array) {
         // Columns are made of no other type.
         _ => bytes.resize(bytes.len() + width * array.len(), 0),
     }
+}
+
+fn push_end(ends: &mut Vec<u64>, more: usize) {
+    ends.push(ends.last().copied().unwrap_or(0) + more as u64);
 }
 
 /// From offsets of Arrow, which need not begin at 0, to ends that go on from those before.

@@ -101,6 +101,8 @@ pub(crate) struct Partition {
     pub(crate) waiting_since: Option<Instant>,
     /// Away while a range is being prepared.
     preparer: Option<Box<Preparer>>,
+    /// Bytes that the ids took when it was last here.
+    ids: usize,
     /// Records before it only teach their ids.
     start: i64,
     replay: Option<Intent>,
@@ -151,6 +153,7 @@ impl Partition {
             earliest: Instant::now(),
             waiting_since: None,
             preparer: Some(Box::new(Preparer { decoder, window: DuplicateWindow::new(limits) })),
+            ids: 0,
             start: position.next,
             replay: position.replay,
             limits,
@@ -178,6 +181,7 @@ impl Partition {
         match preparer.decoder.key(payload.unwrap_or_default()) {
             Ok(key) => {
                 preparer.window.is_duplicate(key, offset, EventTime(appended_at));
+                self.ids = preparer.window.bytes();
             }
             Err(DecodeError::Registry(error)) => return Err(SinkError::Registry(error)),
             Err(_) => {}
@@ -188,6 +192,11 @@ impl Partition {
     /// Bytes that wait.
     pub(crate) fn held(&self) -> usize {
         self.records.held()
+    }
+
+    /// Bytes of the ids that a copy would be a copy of.
+    pub(crate) fn ids(&self) -> usize {
+        self.ids
     }
 
     /// Bytes of what is being prepared and stored.
@@ -223,6 +232,7 @@ impl Partition {
 
     /// Takes the preparer back.
     pub(crate) fn give_back(&mut self, preparer: Box<Preparer>) {
+        self.ids = preparer.window.bytes();
         self.preparer = Some(preparer);
     }
 

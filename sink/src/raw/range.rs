@@ -1,20 +1,21 @@
 //! From a range of offsets to inserts: copies and undecodable records fall out, rows part by month of event time, and each month is
-//! one insert with its token. A function of the range and of the duplicate window alone, so that a replay gives the same.
+//! one insert with its token. Events that this release wrote are read in one pass, all others by way of Arrow. A function of the range and of the duplicate window alone, so that a replay gives the same.
 
-use std::collections::HashMap;
 use std::collections::btree_map::{BTreeMap, Entry};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
-use arrow_array::types::TimestampMillisecondType;
+use arrow_array::types::{Decimal128Type, TimestampMillisecondType};
 use arrow_array::{Array as _, ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray, UInt32Array};
-use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
+use arrow_schema::{ArrowError, DataType, Field, Schema};
 use arrow_select::take::take_record_batch;
 use touchstream_schemas::codec::DecodeError;
 use touchstream_schemas::duplicates::{DuplicateWindow, EventKey};
 use touchstream_schemas::time::EventTime;
 
 use super::decode::{EventDecoder, RowsError};
+use super::fields::{Fields, Value};
 use super::month::month_of;
 use super::native::Block;
 use super::store::Chunk;
@@ -139,8 +140,8 @@ pub(crate) struct Prepared {
     pub(crate) oldest: Oldest,
 }
 
-/// Rows that are decoded at a time: few enough to stay in the processor's cache on their way from Avro to Native.
-const ROWS_AT_A_TIME: usize = 4_096;
+/// Records whose ids are looked up at a time, and the most that Arrow decodes at a time: few enough to stay in the processor's cache.
+const LOOK_AHEAD: usize = 512;
 
 /// Prepares a range of at least one record.
 pub(crate) fn prepare(
@@ -149,14 +150,85 @@ pub(crate) fn prepare(
     window: &mut DuplicateWindow,
     decoder: &mut EventDecoder,
 ) -> Result<Prepared, SinkError> {
-    let arrow = |source| SinkError::Arrow { table: place.table.to_owned(), source };
-    let mut prepared = Prepared::default();
-    let mut months: BTreeMap<u32, Month> = BTreeMap::new();
     let some = records.list.len().div_ceil(SOME_IDS);
-    for part in records.list.chunks(ROWS_AT_A_TIME) {
-        let payloads: Vec<&[u8]> =
-            part.iter().map(|record| records.payload(*record).unwrap_or_default()).collect();
-        let (rows, refused) = decoder.rows(&payloads).map_err(|error| match error {
+    let (prepared, months, receipts) = Default::default();
+    let mut range = Range { place, records, window, decoder, some, months, receipts, prepared };
+    let mut fields = Fields::default();
+    let mut keys = VecDeque::with_capacity(LOOK_AHEAD);
+    let mut rest = &records.list[..];
+    while let [record, later @ ..] = rest {
+        if keys.is_empty() {
+            let next = rest.iter().take(LOOK_AHEAD);
+            keys.extend(next.map(|record| range.decoder.quick_key(range.payload(*record))));
+            range.window.look_ahead(keys.iter().copied().flatten());
+        }
+        let payload = range.payload(*record);
+        match keys.pop_front().flatten() {
+            Some(key) if range.decoder.fields(payload, &mut fields).is_some() => {
+                range.take(*record, key, &fields)?;
+                rest = later;
+            }
+            _ => {
+                let others = keys.iter().take_while(|key| key.is_none()).count();
+                keys.drain(..others);
+                let (run, later) = rest.split_at(1 + others);
+                range.take_run(run)?;
+                rest = later;
+            }
+        }
+    }
+    let Range { months, receipts, mut prepared, .. } = range;
+    prepared.chunks = months.into_iter().map(|(month, rows)| rows.chunk(place, month)).collect();
+    prepared.oldest = receipts.done();
+    Ok(prepared)
+}
+
+/// A range while it is prepared.
+struct Range<'r> {
+    place: Place<'r>,
+    records: &'r Records,
+    window: &'r mut DuplicateWindow,
+    decoder: &'r mut EventDecoder,
+    /// Of every so many rows the id is kept.
+    some: usize,
+    months: BTreeMap<u32, Month>,
+    receipts: Receipts,
+    prepared: Prepared,
+}
+
+impl<'r> Range<'r> {
+    /// Takes in a record that was read field by field.
+    fn take(&mut self, record: Record, key: EventKey, fields: &Fields<'_>) -> Result<(), SinkError> {
+        let columns = self.decoder.columns();
+        if self.window.is_duplicate(key, record.offset, EventTime(record.appended_at)) {
+            self.prepared.duplicates += 1;
+            return Ok(());
+        }
+        let time = fields.long(columns.time);
+        if !TIMES.contains(&time) {
+            self.refuse(record, "time", out_of_time(time));
+            return Ok(());
+        }
+        self.receipts.note(fields.text(columns.tenant), EventTime(fields.long(columns.received_at)));
+        let some = self.some;
+        let month = self.month(time)?;
+        if month.block.rows().is_multiple_of(some) {
+            month.some_ids.push(fields.text(columns.id).to_owned());
+        }
+        month.block.push(fields, record.offset);
+        Ok(())
+    }
+
+    fn payload(&self, record: Record) -> &'r [u8] {
+        self.records.payload(record).unwrap_or_default()
+    }
+
+    /// Takes in records that another release wrote, or that are none.
+    fn take_run(&mut self, run: &[Record]) -> Result<(), SinkError> {
+        let table = self.place.table;
+        let arrow = |source| SinkError::Arrow { table: table.to_owned(), source };
+        let payloads: Vec<&[u8]> = run.iter().map(|record| self.payload(*record)).collect();
+        let (rows, refused) = self.decoder.rows(&payloads).map_err(|error| match error {
             RowsError::Registry(error) => SinkError::Registry(error),
             RowsError::Arrow(source) => arrow(source),
         })?;
@@ -164,47 +236,114 @@ pub(crate) fn prepare(
         let mut chosen = Chosen::default();
         let (times, keys) = (times(&rows, "time"), Keys::of(&rows));
         let mut row = 0;
-        for (index, record) in part.iter().enumerate() {
+        for (index, record) in run.iter().enumerate() {
             let (offset, appended_at) = (record.offset, EventTime(record.appended_at));
-            let payload = || records.payload(*record).map(<[u8]>::to_vec);
             if let Some((_, detail)) = refused.next_if(|(refused, _)| *refused == index) {
-                let (reason, detail) = match decoder.key(payloads[index]) {
+                let (reason, detail) = match self.decoder.key(payloads[index]) {
                     Err(DecodeError::Registry(error)) => return Err(SinkError::Registry(error)),
                     Err(error) => (error.reason(), error.to_string()),
                     // Who it is can be read, so that its copies are known; the rest of it cannot.
                     Ok(key) => {
-                        window.is_duplicate(key, offset, appended_at);
+                        self.window.is_duplicate(key, offset, appended_at);
                         ("body", detail)
                     }
                 };
-                prepared.refused.push(Refused { offset, reason, detail, payload: payload() });
+                self.refuse(*record, reason, detail);
                 continue;
             }
-            if window.is_duplicate(keys.at(row), offset, appended_at) {
-                prepared.duplicates += 1;
-            } else if TIMES.contains(&times[row]) {
+            if self.window.is_duplicate(keys.at(row), offset, appended_at) {
+                self.prepared.duplicates += 1;
+            } else if !TIMES.contains(&times[row]) {
+                self.refuse(*record, "time", out_of_time(times[row]));
+            } else if let Some(detail) = too_long_an_amount(&rows, row) {
+                self.refuse(*record, "body", detail);
+            } else {
                 chosen.rows.push(u32::try_from(row).expect("few rows"));
                 chosen.offsets.push(offset);
-            } else {
-                // ClickHouse would store another time.
-                let detail = format!("{} ms since 1970 is not between the years 1900 and 2299", times[row]);
-                prepared.refused.push(Refused { offset, reason: "time", detail, payload: payload() });
             }
             row += 1;
         }
         let rows = chosen.of(&rows).map_err(arrow)?;
-        note_oldest(&mut prepared.oldest, &rows);
-        let rows = with_place(place, &rows, chosen.offsets).map_err(arrow)?;
-        for (month, rows) in by_month(&rows).map_err(arrow)? {
-            let month = match months.entry(month) {
-                Entry::Occupied(month) => month.into_mut(),
-                Entry::Vacant(entry) => entry.insert(Month::new(rows.schema()).map_err(arrow)?),
-            };
-            month.append(&rows, some);
+        let received = self::times(&rows, "received_at");
+        for (tenant, received_at) in texts(&rows, "tenant").iter().zip(received) {
+            self.receipts.note(tenant.unwrap_or_default(), EventTime(*received_at));
+        }
+        let rows = with_place(self.place, &rows, chosen.offsets).map_err(arrow)?;
+        for rows in by_month(&rows).map_err(arrow)? {
+            let some = self.some;
+            self.month(self::times(&rows, "time")[0])?.append(&rows, some);
+        }
+        Ok(())
+    }
+
+    fn refuse(&mut self, record: Record, reason: &'static str, detail: String) {
+        let payload = self.records.payload(record).map(<[u8]>::to_vec);
+        self.prepared.refused.push(Refused { offset: record.offset, reason, detail, payload });
+    }
+
+    /// The rows of the month of a time.
+    fn month(&mut self, time: i64) -> Result<&mut Month, SinkError> {
+        Ok(match self.months.entry(month_of(time)) {
+            Entry::Occupied(month) => month.into_mut(),
+            Entry::Vacant(entry) => {
+                let month = Month::new(self.place, &self.decoder.schema());
+                let arrow = |source| SinkError::Arrow { table: self.place.table.to_owned(), source };
+                entry.insert(month.map_err(arrow)?)
+            }
+        })
+    }
+}
+
+/// ClickHouse would store another time.
+fn out_of_time(time: i64) -> String {
+    format!("{time} ms since 1970 is not between the years 1900 and 2299")
+}
+
+/// ClickHouse would store another amount.
+fn too_long_an_amount(rows: &RecordBatch, row: usize) -> Option<String> {
+    let schema = rows.schema();
+    let mut amounts = schema.fields().iter().zip(rows.columns());
+    amounts.find_map(|(field, column)| {
+        let DataType::Decimal128(digits, _) = field.data_type() else { return None };
+        let amount = column.as_primitive::<Decimal128Type>().value(row);
+        let is_long = column.is_valid(row) && amount.unsigned_abs() >= 10_u128.pow(u32::from(*digits));
+        is_long.then(|| format!("{} has more than {digits} digits", field.name()))
+    })
+}
+
+/// When the oldest events of each tenant and minute were received. Neighbours are mostly of one.
+#[derive(Default)]
+struct Receipts {
+    oldest: Oldest,
+    last: Option<(String, EventTime, EventTime)>,
+}
+
+impl Receipts {
+    fn note(&mut self, tenant: &str, received_at: EventTime) {
+        let minute = received_at.minute();
+        match &mut self.last {
+            Some((known, same, first)) if known == tenant && *same == minute => {
+                *first = received_at.min(*first);
+            }
+            last => {
+                let before = last.replace((tenant.to_owned(), minute, received_at));
+                self.keep(before);
+            }
         }
     }
-    prepared.chunks = months.into_iter().map(|(month, rows)| rows.chunk(place, month)).collect();
-    Ok(prepared)
+
+    fn keep(&mut self, last: Option<(String, EventTime, EventTime)>) {
+        if let Some((tenant, minute, first)) = last {
+            let entry = self.oldest.entry((tenant, minute)).or_insert(first);
+            *entry = first.min(*entry);
+        }
+    }
+
+    fn done(mut self) -> Oldest {
+        let last = self.last.take();
+        self.keep(last);
+        self.oldest
+    }
 }
 
 /// Rows that are stored, by their number among those decoded, and their offsets.
@@ -245,8 +384,11 @@ struct Month {
 }
 
 impl Month {
-    fn new(schema: SchemaRef) -> Result<Month, ArrowError> {
-        Ok(Month { block: Block::new(schema)?, some_ids: Vec::new() })
+    fn new(place: Place<'_>, decoded: &Schema) -> Result<Month, ArrowError> {
+        let block = Block::new(Arc::new(written(decoded)))?
+            .with_rest("_topic", Value::Text(place.topic))
+            .with_rest("_partition", Value::Int(place.partition));
+        Ok(Month { block, some_ids: Vec::new() })
     }
 
     /// Adds rows, and of every `some`th of them the id.
@@ -258,7 +400,7 @@ impl Month {
     }
 
     fn chunk(mut self, place: Place<'_>, month: u32) -> Chunk {
-        self.block.shrink();
+        self.block.finish();
         let Place { topic, partition, table, intent } = place;
         let Intent { min, max, first_appended_at, .. } = intent;
         let token = format!("{topic}:{partition}:{min}-{max}@{first_appended_at}:{table}:{month}");
@@ -297,44 +439,17 @@ fn times<'r>(rows: &'r RecordBatch, column: &str) -> &'r [i64] {
     column.as_primitive::<TimestampMillisecondType>().values()
 }
 
-fn by_month(rows: &RecordBatch) -> Result<Vec<(u32, RecordBatch)>, ArrowError> {
+fn by_month(rows: &RecordBatch) -> Result<Vec<RecordBatch>, ArrowError> {
     let mut months: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
     for (index, time) in (0_u32..).zip(times(rows, "time")) {
         months.entry(month_of(*time)).or_default().push(index);
     }
     if months.len() == 1 {
-        return Ok(months.into_keys().map(|month| (month, rows.clone())).collect());
+        return Ok(vec![rows.clone()]);
     }
-    let of_month = |(month, indices)| Ok((month, take_record_batch(rows, &UInt32Array::from(indices))?));
-    months.into_iter().map(of_month).collect()
+    months.into_values().map(|indices| take_record_batch(rows, &UInt32Array::from(indices))).collect()
 }
 
 fn texts<'r>(rows: &'r RecordBatch, column: &str) -> &'r StringArray {
     rows.column_by_name(column).expect("every event schema has it").as_string()
-}
-
-fn note_oldest(oldest: &mut Oldest, rows: &RecordBatch) {
-    let tenants = texts(rows, "tenant");
-    let mut group: Option<(&str, EventTime, EventTime)> = None;
-    for (tenant, received_at) in tenants.iter().zip(times(rows, "received_at")) {
-        let (tenant, received_at) = (tenant.unwrap_or_default(), EventTime(*received_at));
-        let minute = received_at.minute();
-        group = match group {
-            Some((known, same, first)) if known == tenant && same == minute => {
-                Some((known, same, first.min(received_at)))
-            }
-            other => {
-                note(oldest, other);
-                Some((tenant, minute, received_at))
-            }
-        };
-    }
-    note(oldest, group);
-}
-
-fn note(oldest: &mut Oldest, group: Option<(&str, EventTime, EventTime)>) {
-    if let Some((tenant, minute, first)) = group {
-        let entry = oldest.entry((tenant.to_owned(), minute)).or_insert(first);
-        *entry = first.min(*entry);
-    }
 }

@@ -113,6 +113,11 @@ impl State {
         self.partitions.iter().map(Partition::held).sum()
     }
 
+    /// Bytes of the ids that copies are told by.
+    pub(crate) fn ids(&self) -> usize {
+        self.partitions.iter().map(Partition::ids).sum()
+    }
+
     /// Bytes of what is being prepared and stored.
     pub(crate) fn at_work(&self) -> usize {
         self.partitions.iter().map(Partition::at_work).sum()

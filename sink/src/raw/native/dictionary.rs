@@ -23,6 +23,8 @@ pub(super) struct Dictionary {
     is_wide: bool,
     length: usize,
     last: Option<u32>,
+    /// Number of the text that rows have that have none of their own.
+    rest: u32,
 }
 
 impl Dictionary {
@@ -50,7 +52,24 @@ impl Dictionary {
         }
     }
 
-    fn push(&mut self, text: &str) {
+    /// Rows without a text of their own have this one. To be said before the first row.
+    pub(super) fn set_rest(&mut self, text: &str) {
+        self.rest = self.add(text.as_bytes(), xxh3_64(text.as_bytes()));
+    }
+
+    /// Adds rows without a text of their own.
+    pub(super) fn fill(&mut self, rows: usize) {
+        match u8::try_from(self.rest) {
+            Ok(rest) if !self.is_wide => {
+                self.indexes.resize(self.indexes.len() + rows, rest);
+                self.length += rows;
+            }
+            _ => (0..rows).for_each(|_| self.push_index(self.rest)),
+        }
+    }
+
+    /// Adds a row.
+    pub(super) fn push(&mut self, text: &str) {
         let text = text.as_bytes();
         let is_it = |index: u32| key(&self.keys, &self.places, index) == text;
         // Neighbours are often alike.

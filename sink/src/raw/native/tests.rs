@@ -170,7 +170,7 @@ async fn what_is_stored_is_what_an_arrow_stream_stores() {
         let mut block = Block::new(schema.clone()).expect("known types");
         let batches = rows(&schema, random);
         batches.iter().for_each(|batch| block.append(batch));
-        block.shrink();
+        block.finish();
         let offsets = block.numbers("_offset");
         let of_batch = |batch: &RecordBatch| {
             let column = batch.column_by_name("_offset").expect("written with every row");
