@@ -453,3 +453,90 @@ fn by_month(rows: &RecordBatch) -> Result<Vec<RecordBatch>, ArrowError> {
 fn texts<'r>(rows: &'r RecordBatch, column: &str) -> &'r StringArray {
     rows.column_by_name(column).expect("every event schema has it").as_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use touchstream_schemas::avro;
+    use touchstream_schemas::codec::SINGLE_OBJECT;
+    use touchstream_schemas::duplicates::DuplicateLimits;
+    use touchstream_schemas::event::Family;
+
+    use super::*;
+
+    const DECEMBER: u8 = 2;
+    const NOVEMBER: u8 = 1;
+
+    /// A checkout event as bytes, in which nothing is told that may be missing but the value.
+    fn event(id: &str, month: u8, value: &[u8]) -> Vec<u8> {
+        let text = |text: &str| [&[u8::try_from(2 * text.len()).expect("short")], text.as_bytes()].concat();
+        let schema: serde_json::Value = serde_json::from_str(avro::CHECKOUT_EVENT.json).expect("JSON");
+        let mut bytes = [&SINGLE_OBJECT[..], &avro::CHECKOUT_EVENT.fingerprint()[..]].concat();
+        for field in schema["fields"].as_array().expect("fields") {
+            let name = field["name"].as_str().expect("a name");
+            match (name, field["type"].is_array(), &field["type"]["type"]) {
+                ("id", ..) => bytes.extend(text(id)),
+                ("time", ..) => {
+                    let time: u64 = if month == DECEMBER { 1_796_083_200_000 } else { 1_796_083_199_999 };
+                    let mut rest = 2 * time;
+                    while rest >= 0x80 {
+                        bytes.push(rest.to_le_bytes()[0] | 0x80);
+                        rest >>= 7;
+                    }
+                    bytes.push(rest.to_le_bytes()[0]);
+                }
+                ("value", ..) => {
+                    bytes.extend([2, u8::try_from(2 * value.len()).expect("short")]);
+                    bytes.extend_from_slice(value);
+                }
+                // Missing, no items, no milliseconds.
+                (_, true, _) | (_, _, serde_json::Value::String(_)) => bytes.push(0),
+                _ => bytes.extend(text(name)),
+            }
+        }
+        bytes
+    }
+
+    /// Good ones, copies and all that is no row, alone and in rows, over several groups of records that are looked up together.
+    #[test]
+    fn rows_keep_their_order_and_what_is_none_stops_no_neighbour() {
+        let mut records = Records::default();
+        let mut expected: BTreeMap<u32, Vec<i64>> = BTreeMap::new();
+        let (mut refused, mut copies) = (Vec::new(), 0);
+        for offset in 0..3 * i64::try_from(LOOK_AHEAD).expect("few") {
+            let id = format!("id {offset}");
+            let (kind, month) = (offset % 17, if offset % 5 == 0 { DECEMBER } else { NOVEMBER });
+            let payload = match kind {
+                3 => Some(event(&format!("id {}", offset - 1), month, &[1])),
+                7 | 8 => Some(event(&id, month, &[1])[..40].to_vec()),
+                9 => None,
+                // More than 18 digits: no decimal of the schema, though Avro's bytes could hold it.
+                12 => Some(event(&id, month, &[1, 0, 0, 0, 0, 0, 0, 0, 0])),
+                13 => Some(event(&id, month, &[0x0d, 0xe0, 0xb6, 0xb3, 0xa7, 0x64, 0, 0])),
+                _ => Some(event(&id, month, &[0x0d, 0xe0, 0xb6, 0xb3, 0xa7, 0x63, 0xff, 0xff])),
+            };
+            match kind {
+                3 => copies += 1,
+                7 | 8 => refused.push((offset, "body")),
+                9 => refused.push((offset, "framing")),
+                12 | 13 => refused.push((offset, "body")),
+                _ => expected
+                    .entry(if month == DECEMBER { 202_612 } else { 202_611 })
+                    .or_default()
+                    .push(offset),
+            }
+            records.push(offset, 0, payload.as_deref());
+        }
+        let limits = DuplicateLimits::default();
+        let intent = Intent { min: 0, max: 0, first_appended_at: 0, limits, is_split: false };
+        let place = Place { topic: "cx.checkout", partition: 3, table: "events_checkout", intent };
+        let mut decoder = EventDecoder::new(Family::Checkout, None).expect("a known schema");
+        let prepared =
+            prepare(place, &records, &mut DuplicateWindow::new(limits), &mut decoder).expect("rows");
+
+        let offsets = |chunk: &Chunk| (chunk.month, chunk.insert.block().expect("rows").numbers("_offset"));
+        assert_eq!(prepared.chunks.iter().map(offsets).collect::<BTreeMap<_, _>>(), expected);
+        let found: Vec<_> = prepared.refused.iter().map(|refused| (refused.offset, refused.reason)).collect();
+        assert_eq!((found, prepared.duplicates), (refused, copies));
+        assert!(prepared.chunks.iter().all(|chunk| chunk.some_ids.len() <= SOME_IDS + 1));
+    }
+}
