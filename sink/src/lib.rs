@@ -1,7 +1,7 @@
 //! The sink: from Kafka to ClickHouse.
 //!
 //! Two threads, each a consumer group of its own. `raw` stores events exactly once: seal a range of offsets → commit its intent
-//! ([`ledger`](mod@ledger)) → decode Avro straight into Arrow → insert under a deduplication token → commit behind it. `derived` stores windows,
+//! ([`ledger`](mod@ledger)) → bring Avro into blocks → insert under a deduplication token → commit behind it. `derived` stores windows,
 //! minutes, facts and quality counts, which are upserts. `follow` answers assignments, `insert` repeats identical bytes until
 //! ClickHouse has them, `reject` keeps what cannot be decoded, `migrate` creates the objects that readers see, [`replay`] exchanges the
 //! results of a period.
