@@ -134,7 +134,12 @@ impl Ending {
             connection: None,
         });
         if let Some(session) = self.session.take() {
-            session.put_back(&mut end);
+            // The session may be over, and its connection the last one: that closes the engine, which blocks.
+            let put_back = tokio::task::spawn_blocking(move || {
+                session.put_back(&mut end);
+                end.result
+            });
+            return put_back.await.map_err(Exception::internal)?;
         }
         end.result
     }

@@ -30,9 +30,9 @@ pub enum ServeError {
     /// The registry has metrics of these names already.
     #[error("failed to register the ClickHouse server's metrics: {0}")]
     Metrics(#[from] prometheus::Error),
-    /// A query cannot be cancelled.
+    /// A query cannot be cancelled, or the engine hangs. The process has to end at once, and may do so by a signal.
     #[error(
-        "failed to close the ClickHouse engine: a query still runs after it was cancelled; nothing stored is lost"
+        "failed to close the ClickHouse engine: a query or the engine itself still runs after it was told to end; nothing stored is lost"
     )]
     StillOpen,
     /// Another process holds the data directory.

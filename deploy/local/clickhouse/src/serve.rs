@@ -30,8 +30,8 @@ use tokio::task::JoinSet;
 const HEADER_TIME: Duration = Duration::from_secs(30);
 /// How long running requests may take to finish at shutdown, before they are cancelled.
 const DRAIN_TIME: Duration = Duration::from_secs(5);
-/// How long cancelled queries may take to end and the engine to close; whoever started the server waits half a minute.
-const CLOSE_TIME: Duration = Duration::from_secs(20);
+/// How long cancelled queries may take to end and the engine to close: with what comes before and after it, `touchstream up` waits that long.
+const CLOSE_TIME: Duration = Duration::from_secs(12);
 /// Names and parameters of a URL; queries belong into the body beyond this.
 const MAX_HEADER_BYTES: usize = 1 << 20;
 
@@ -59,9 +59,12 @@ pub async fn serve(
     drop(listener);
     // The engine closes with its last connection, which may be that of a query whose client has gone. Only then may another
     // process take the directory, and only then may this one end: exit tears down what a running query still uses.
-    tokio::task::spawn_blocking(move || drop(server)).await.ok();
-    tokio::time::timeout(CLOSE_TIME, closed.wait()).await.map_err(|_| ServeError::StillOpen)?;
-    drop(lock);
+    let _closing = tokio::task::spawn_blocking(move || drop(server));
+    if tokio::time::timeout(CLOSE_TIME, closed.wait()).await.is_err() {
+        // For as long as the process lives.
+        Box::leak(Box::new(lock));
+        return Err(ServeError::StillOpen);
+    }
     Ok(())
 }
 
