@@ -152,12 +152,6 @@ impl DuplicateWindow {
         }
     }
 
-    /// Has the places of ids that come next brought from memory, all at once instead of one after the other. Changes nothing.
-    pub fn look_ahead(&self, keys: impl Iterator<Item = EventKey>) {
-        let places = keys.map(|key| self.table[self.home(Seen::new(key, 0).hash())].offset);
-        std::hint::black_box(places.fold(0, u32::wrapping_add));
-    }
-
     /// Number of ids held; some may be out of reach already.
     #[must_use]
     pub fn len(&self) -> usize {

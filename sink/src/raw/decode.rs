@@ -91,9 +91,9 @@ impl EventDecoder {
         self.fields.known()
     }
 
-    /// Who an event is that this release wrote; `None` where [`Self::rows`] must look.
-    pub(crate) fn quick_key(&self, payload: &[u8]) -> Option<EventKey> {
-        FieldReader::key(self.body(payload)?)
+    /// Whether this release wrote a record.
+    pub(crate) fn is_of_this_release(&self, payload: &[u8]) -> bool {
+        self.body(payload).is_some()
     }
 
     /// The fields of a record that this release wrote; `None` where [`Self::rows`] must look.

@@ -2,7 +2,6 @@
 //! at once (another release's schema, a damaged record) is left to the general decoder, which says the same of it or why it is none.
 
 use arrow_schema::{DataType, Schema, TimeUnit};
-use touchstream_schemas::duplicates::EventKey;
 use touchstream_schemas::money::Money;
 use touchstream_schemas::positional::Reader;
 
@@ -94,7 +93,7 @@ pub(crate) struct FieldReader {
 }
 
 impl FieldReader {
-    /// A reader of records whose columns are these; `None` when it does not know a type, or they do not begin with who an event is.
+    /// A reader of records whose columns are these; `None` when it does not know a type.
     pub(crate) fn new(columns: &Schema) -> Option<FieldReader> {
         let at = |name: &str| columns.index_of(name).ok();
         let known = Known {
@@ -104,9 +103,6 @@ impl FieldReader {
             time: at("time")?,
             received_at: at("received_at")?,
         };
-        if (known.tenant, known.source, known.id) != (0, 1, 2) {
-            return None;
-        }
         let kind = |data_type: &DataType| {
             Some(match data_type {
                 DataType::Utf8 => Kind::Text,
@@ -128,12 +124,6 @@ impl FieldReader {
     /// Columns that every event has.
     pub(crate) fn known(&self) -> Known {
         self.known
-    }
-
-    /// Who an event is: its first three fields.
-    pub(crate) fn key(body: &[u8]) -> Option<EventKey> {
-        let mut reader = Reader::new(body);
-        Some(EventKey::new(reader.field()?, reader.field()?, reader.field()?))
     }
 
     /// Reads a record without its framing; `None` where the general decoder must look.

@@ -273,8 +273,7 @@ impl Column {
                 }
                 push_end(ends, (end - first) / 2);
             }
-            // Fields are read as the columns of the same schema are made.
-            _ => return self.fill(row + 1),
+            (values, value) => unreachable!("fields are read as columns are made: {value:?} into {values:?}"),
         }
         self.rows = row + 1;
         if let Some(missing) = &mut self.missing {

@@ -1,8 +1,8 @@
 //! From a range of offsets to inserts: copies and undecodable records fall out, rows part by month of event time, and each month is
 //! one insert with its token. Events that this release wrote are read in one pass, all others by way of Arrow. A function of the range and of the duplicate window alone, so that a replay gives the same.
 
+use std::collections::HashMap;
 use std::collections::btree_map::{BTreeMap, Entry};
-use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
@@ -140,8 +140,8 @@ pub(crate) struct Prepared {
     pub(crate) oldest: Oldest,
 }
 
-/// Records whose ids are looked up at a time, and the most that Arrow decodes at a time: few enough to stay in the processor's cache.
-const LOOK_AHEAD: usize = 512;
+/// Rows that Arrow decodes at a time: few enough to stay in the processor's cache.
+const ROWS_AT_A_TIME: usize = 4_096;
 
 /// Prepares a range of at least one record.
 pub(crate) fn prepare(
@@ -154,27 +154,16 @@ pub(crate) fn prepare(
     let (prepared, months, receipts) = Default::default();
     let mut range = Range { place, records, window, decoder, some, months, receipts, prepared };
     let mut fields = Fields::default();
-    let mut keys = VecDeque::with_capacity(LOOK_AHEAD);
     let mut rest = &records.list[..];
     while let [record, later @ ..] = rest {
-        if keys.is_empty() {
-            let next = rest.iter().take(LOOK_AHEAD);
-            keys.extend(next.map(|record| range.decoder.quick_key(range.payload(*record))));
-            range.window.look_ahead(keys.iter().copied().flatten());
-        }
-        let payload = range.payload(*record);
-        match keys.pop_front().flatten() {
-            Some(key) if range.decoder.fields(payload, &mut fields).is_some() => {
-                range.take(*record, key, &fields)?;
-                rest = later;
-            }
-            _ => {
-                let others = keys.iter().take_while(|key| key.is_none()).count();
-                keys.drain(..others);
-                let (run, later) = rest.split_at(1 + others);
-                range.take_run(run)?;
-                rest = later;
-            }
+        if range.decoder.fields(range.payload(*record), &mut fields).is_some() {
+            range.take(*record, &fields)?;
+            rest = later;
+        } else {
+            let others = later.iter().take(ROWS_AT_A_TIME - 1).take_while(|record| range.is_other(record));
+            let (run, later) = rest.split_at(1 + others.count());
+            range.take_run(run)?;
+            rest = later;
         }
     }
     let Range { months, receipts, mut prepared, .. } = range;
@@ -198,8 +187,10 @@ struct Range<'r> {
 
 impl<'r> Range<'r> {
     /// Takes in a record that was read field by field.
-    fn take(&mut self, record: Record, key: EventKey, fields: &Fields<'_>) -> Result<(), SinkError> {
+    fn take(&mut self, record: Record, fields: &Fields<'_>) -> Result<(), SinkError> {
         let columns = self.decoder.columns();
+        let tenant = fields.text(columns.tenant);
+        let key = EventKey::new(tenant, fields.text(columns.source), fields.text(columns.id));
         if self.window.is_duplicate(key, record.offset, EventTime(record.appended_at)) {
             self.prepared.duplicates += 1;
             return Ok(());
@@ -209,7 +200,7 @@ impl<'r> Range<'r> {
             self.refuse(record, "time", out_of_time(time));
             return Ok(());
         }
-        self.receipts.note(fields.text(columns.tenant), EventTime(fields.long(columns.received_at)));
+        self.receipts.note(tenant, EventTime(fields.long(columns.received_at)));
         let some = self.some;
         let month = self.month(time)?;
         if month.block.rows().is_multiple_of(some) {
@@ -223,6 +214,11 @@ impl<'r> Range<'r> {
         self.records.payload(record).unwrap_or_default()
     }
 
+    /// Whether another release wrote a record, or nobody of ours.
+    fn is_other(&self, record: &Record) -> bool {
+        !self.decoder.is_of_this_release(self.payload(*record))
+    }
+
     /// Takes in records that another release wrote, or that are none.
     fn take_run(&mut self, run: &[Record]) -> Result<(), SinkError> {
         let table = self.place.table;
@@ -234,34 +230,36 @@ impl<'r> Range<'r> {
         })?;
         let mut refused = refused.into_iter().peekable();
         let mut chosen = Chosen::default();
-        let (times, keys) = (times(&rows, "time"), Keys::of(&rows));
-        let mut row = 0;
+        let times = times(&rows, "time");
+        let mut decoded = 0_u32..;
         for (index, record) in run.iter().enumerate() {
-            let (offset, appended_at) = (record.offset, EventTime(record.appended_at));
-            if let Some((_, detail)) = refused.next_if(|(refused, _)| *refused == index) {
-                let (reason, detail) = match self.decoder.key(payloads[index]) {
-                    Err(DecodeError::Registry(error)) => return Err(SinkError::Registry(error)),
-                    Err(error) => (error.reason(), error.to_string()),
-                    // Who it is can be read, so that its copies are known; the rest of it cannot.
-                    Ok(key) => {
-                        self.window.is_duplicate(key, offset, appended_at);
-                        ("body", detail)
-                    }
-                };
-                self.refuse(*record, reason, detail);
+            let failure = refused.next_if(|(refused, _)| *refused == index);
+            let row = if failure.is_none() { decoded.next() } else { None };
+            // The processor, and whoever rebuilds the window, know an event by this decoder: what it refuses is none.
+            let key = match self.decoder.key(payloads[index]) {
+                Ok(key) => key,
+                Err(DecodeError::Registry(error)) => return Err(SinkError::Registry(error)),
+                Err(error) => {
+                    self.refuse(*record, error.reason(), error.to_string());
+                    continue;
+                }
+            };
+            let is_duplicate = self.window.is_duplicate(key, record.offset, EventTime(record.appended_at));
+            let (Some(row), None) = (row, &failure) else {
+                self.refuse(*record, "body", failure.map_or_else(String::new, |(_, detail)| detail));
                 continue;
-            }
-            if self.window.is_duplicate(keys.at(row), offset, appended_at) {
+            };
+            let time = times[row as usize];
+            if is_duplicate {
                 self.prepared.duplicates += 1;
-            } else if !TIMES.contains(&times[row]) {
-                self.refuse(*record, "time", out_of_time(times[row]));
-            } else if let Some(detail) = too_long_an_amount(&rows, row) {
+            } else if !TIMES.contains(&time) {
+                self.refuse(*record, "time", out_of_time(time));
+            } else if let Some(detail) = too_long_an_amount(&rows, row as usize) {
                 self.refuse(*record, "body", detail);
             } else {
-                chosen.rows.push(u32::try_from(row).expect("few rows"));
-                chosen.offsets.push(offset);
+                chosen.rows.push(row);
+                chosen.offsets.push(record.offset);
             }
-            row += 1;
         }
         let rows = chosen.of(&rows).map_err(arrow)?;
         let received = self::times(&rows, "received_at");
@@ -362,20 +360,6 @@ impl Chosen {
     }
 }
 
-/// Who events are.
-struct Keys<'r>([&'r StringArray; 3]);
-
-impl Keys<'_> {
-    fn of(rows: &RecordBatch) -> Keys<'_> {
-        Keys(["tenant", "source", "id"].map(|name| texts(rows, name)))
-    }
-
-    fn at(&self, row: usize) -> EventKey {
-        let [tenant, source, id] = self.0.map(|column| column.value(row));
-        EventKey::new(tenant, source, id)
-    }
-}
-
 /// The rows of a range whose events happened in one month.
 struct Month {
     block: Block,
@@ -467,7 +451,7 @@ mod tests {
     const NOVEMBER: u8 = 1;
 
     /// A checkout event as bytes, in which nothing is told that may be missing but the value.
-    fn event(id: &str, month: u8, value: &[u8]) -> Vec<u8> {
+    fn event(id: &str, month: u8, value: &[u8], consent: &[u8]) -> Vec<u8> {
         let text = |text: &str| [&[u8::try_from(2 * text.len()).expect("short")], text.as_bytes()].concat();
         let schema: serde_json::Value = serde_json::from_str(avro::CHECKOUT_EVENT.json).expect("JSON");
         let mut bytes = [&SINGLE_OBJECT[..], &avro::CHECKOUT_EVENT.fingerprint()[..]].concat();
@@ -484,6 +468,7 @@ mod tests {
                     }
                     bytes.push(rest.to_le_bytes()[0]);
                 }
+                ("consent", ..) => bytes.extend_from_slice(consent),
                 ("value", ..) => {
                     bytes.extend([2, u8::try_from(2 * value.len()).expect("short")]);
                     bytes.extend_from_slice(value);
@@ -496,47 +481,64 @@ mod tests {
         bytes
     }
 
-    /// Good ones, copies and all that is no row, alone and in rows, over several groups of records that are looked up together.
+    /// One text, as everybody writes it; and behind the size of its block, as Avro allows, but as nobody of ours does: Arrow reads that.
+    const CONSENT: [&[u8]; 2] = [&[2, 6, b'a', b'd', b's', 0], &[1, 8, 6, b'a', b'd', b's', 0]];
+    const LARGEST: &[u8] = &[0x0d, 0xe0, 0xb6, 0xb3, 0xa7, 0x63, 0xff, 0xff];
+    /// More than 18 digits, in as many bytes and in more.
+    const TOO_LARGE: [&[u8]; 2] = [&[0x0d, 0xe0, 0xb6, 0xb3, 0xa7, 0x64, 0, 0], &[1, 0, 0, 0, 0, 0, 0, 0, 0]];
+
+    fn prepared(records: &Records) -> Prepared {
+        let limits = DuplicateLimits::default();
+        let intent = Intent { min: 0, max: 0, first_appended_at: 0, limits, is_split: false };
+        let place = Place { topic: "cx.checkout", partition: 3, table: "events_checkout", intent };
+        let mut decoder = EventDecoder::new(Family::Checkout, None).expect("a known schema");
+        prepare(place, records, &mut DuplicateWindow::new(limits), &mut decoder).expect("rows")
+    }
+
+    /// Good ones read either way, copies, and all that is no row, alone and side by side.
     #[test]
-    fn rows_keep_their_order_and_what_is_none_stops_no_neighbour() {
-        let mut records = Records::default();
+    fn rows_keep_their_order_however_they_are_read_and_what_is_none_stops_no_neighbour() {
+        let (mut mixed, mut by_arrow) = (Records::default(), Records::default());
         let mut expected: BTreeMap<u32, Vec<i64>> = BTreeMap::new();
         let (mut refused, mut copies) = (Vec::new(), 0);
-        for offset in 0..3 * i64::try_from(LOOK_AHEAD).expect("few") {
+        for offset in 0..1_500 {
             let id = format!("id {offset}");
             let (kind, month) = (offset % 17, if offset % 5 == 0 { DECEMBER } else { NOVEMBER });
-            let payload = match kind {
-                3 => Some(event(&format!("id {}", offset - 1), month, &[1])),
-                7 | 8 => Some(event(&id, month, &[1])[..40].to_vec()),
-                9 => None,
-                // More than 18 digits: no decimal of the schema, though Avro's bytes could hold it.
-                12 => Some(event(&id, month, &[1, 0, 0, 0, 0, 0, 0, 0, 0])),
-                13 => Some(event(&id, month, &[0x0d, 0xe0, 0xb6, 0xb3, 0xa7, 0x64, 0, 0])),
-                _ => Some(event(&id, month, &[0x0d, 0xe0, 0xb6, 0xb3, 0xa7, 0x63, 0xff, 0xff])),
-            };
+            let usual = if matches!(kind, 1 | 5 | 6 | 10) { CONSENT[1] } else { CONSENT[0] };
+            for (records, consent) in [(&mut mixed, usual), (&mut by_arrow, CONSENT[1])] {
+                let good = |id: &str| event(id, month, LARGEST, consent);
+                let payload = match kind {
+                    3 => Some(good(&format!("id {}", offset - 1))),
+                    7 | 8 => Some(good(&id)[..40].to_vec()),
+                    9 => None,
+                    12 | 13 => Some(event(&id, month, TOO_LARGE[usize::from(kind == 13)], consent)),
+                    _ => Some(good(&id)),
+                };
+                records.push(offset, 0, payload.as_deref());
+            }
             match kind {
                 3 => copies += 1,
-                7 | 8 => refused.push((offset, "body")),
+                7 | 8 | 12 | 13 => refused.push((offset, "body")),
                 9 => refused.push((offset, "framing")),
-                12 | 13 => refused.push((offset, "body")),
                 _ => expected
                     .entry(if month == DECEMBER { 202_612 } else { 202_611 })
                     .or_default()
                     .push(offset),
             }
-            records.push(offset, 0, payload.as_deref());
         }
-        let limits = DuplicateLimits::default();
-        let intent = Intent { min: 0, max: 0, first_appended_at: 0, limits, is_split: false };
-        let place = Place { topic: "cx.checkout", partition: 3, table: "events_checkout", intent };
-        let mut decoder = EventDecoder::new(Family::Checkout, None).expect("a known schema");
-        let prepared =
-            prepare(place, &records, &mut DuplicateWindow::new(limits), &mut decoder).expect("rows");
-
-        let offsets = |chunk: &Chunk| (chunk.month, chunk.insert.block().expect("rows").numbers("_offset"));
-        assert_eq!(prepared.chunks.iter().map(offsets).collect::<BTreeMap<_, _>>(), expected);
-        let found: Vec<_> = prepared.refused.iter().map(|refused| (refused.offset, refused.reason)).collect();
-        assert_eq!((found, prepared.duplicates), (refused, copies));
-        assert!(prepared.chunks.iter().all(|chunk| chunk.some_ids.len() <= SOME_IDS + 1));
+        let [mixed, by_arrow] = [&mixed, &by_arrow].map(prepared);
+        for prepared in [&mixed, &by_arrow] {
+            let offsets =
+                |chunk: &Chunk| (chunk.month, chunk.insert.block().expect("rows").numbers("_offset"));
+            assert_eq!(prepared.chunks.iter().map(offsets).collect::<BTreeMap<_, _>>(), expected);
+            let found: Vec<_> = prepared.refused.iter().map(|one| (one.offset, one.reason)).collect();
+            assert_eq!((&found, prepared.duplicates), (&refused, copies));
+        }
+        for (mixed, by_arrow) in mixed.chunks.iter().zip(&by_arrow.chunks) {
+            assert_eq!(mixed.some_ids, by_arrow.some_ids);
+            let [mixed, by_arrow] =
+                [mixed, by_arrow].map(|chunk| chunk.insert.block().expect("rows").written().concat());
+            assert!(mixed == by_arrow, "the same rows are the same bytes");
+        }
     }
 }
