@@ -123,7 +123,7 @@ fn place_of(key: &str, file: Option<&(String, String)>) -> String {
 /// Rules between values that types do not hold.
 fn check(settings: &Settings, file: Option<&(String, String)>) -> Result<(), SettingsError> {
     let kafka = &settings.kafka;
-    let rules: [(&str, bool, &str); 13] = [
+    let rules: [(&str, bool, &str); 14] = [
         ("kafka.partitions", kafka.partitions >= 1, "at least 1 is needed"),
         ("kafka.replication", kafka.replication >= 1, "at least 1 is needed"),
         (
@@ -163,6 +163,11 @@ fn check(settings: &Settings, file: Option<&(String, String)>) -> Result<(), Set
             "expected 1 to 7 days",
         ),
         ("processor.lateness_days", settings.processor.lateness_days >= 1, "at least 1 day is needed"),
+        (
+            "sink.memory_bytes",
+            settings.sink.memory_bytes >= 16 << 20,
+            "at least 16 MiB (16_777_216) are needed",
+        ),
         ("sink.batch_rows", settings.sink.batch_rows >= 1, "at least 1 row is needed"),
         ("metrics.steps", !settings.metrics.steps.is_empty(), "at least one step is needed"),
         (
