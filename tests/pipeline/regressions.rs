@@ -203,11 +203,12 @@ const SIMULATED: &str = include_str!("../../deploy/config/demo-touchpoints.toml"
 const DAYS: i64 = 31;
 /// Enough that rules can tell: with 15,000 a day there are some 30 checkouts an hour, and nothing is found.
 const EVENTS_PER_DAY: &str = "90000";
-/// What goes wrong, in hours after the start, and until when it is looked for.
+/// What goes wrong, in hours after the first midnight, until when it is looked for, and which rules tell it. A month that comes within minutes
+/// is checked in rows, in which silence is not judged (`monitor.rs`); that it is found shows `processor/tests/processor/regressions.rs`.
 const INJECTIONS: [(&str, i64, i64, &[&str]); 5] = [
     ("slow-chat@+16d8h/12h", 16 * 24 + 8, 17 * 24 + 12, &["response_p95_rose", "response_slo_burn"]),
     ("payment-errors@+19d8h/12h", 19 * 24 + 8, 20 * 24 + 12, &["drop_off_rose"]),
-    ("silent-touchpoint@+22d6h/18h", 22 * 24 + 6, 23 * 24 + 12, &["touchpoint_silent"]),
+    ("silent-touchpoint@+22d6h/18h", 22 * 24 + 6, 23 * 24 + 12, &[]),
     ("ingest-outage@+24d12h/2h", 24 * 24 + 12, 24 * 24 + 22, &[]),
     ("nps-fall@+25d", 25 * 24, DAYS * 24, &["nps_fell"]),
 ];
@@ -226,7 +227,7 @@ fn what_the_simulator_breaks_is_found_and_an_outage_of_ingest_is_not_taken_for_i
         ("TOUCHSTREAM__PROCESSOR__IDLE_AFTER_S", "86400".to_owned()),
     ]);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis();
-    let start = i64::try_from(now).expect("milliseconds fit") / HOUR * HOUR - DAYS * 24 * HOUR;
+    let start = i64::try_from(now).expect("milliseconds fit") / (24 * HOUR) * (24 * HOUR) - DAYS * 24 * HOUR;
     // What ingest would have noted in that month: it was there, but for two hours.
     let kafka =
         touchstream_runtime::settings::load(Some(&machine.config())).expect("settings").settings.kafka;
