@@ -9,19 +9,17 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer};
 use touchstream_runtime::kafka;
 use touchstream_runtime::settings::Settings;
-use touchstream_schemas::codec::{Encoder, Framing};
-use touchstream_schemas::rejected::{Rejected, header};
+use touchstream_schemas::avro;
+use touchstream_schemas::codec::Encoder;
+use touchstream_schemas::rejected::{Rejected, fitting, framing};
 use touchstream_schemas::time::EventTime;
 use touchstream_schemas::topics::Topics;
-use touchstream_schemas::{avro, registry::SchemaRegistry};
 
 use crate::error::SinkError;
 use crate::metrics::Metrics;
 
 /// Longest wait until Kafka has the rejected records of one batch.
 const DEADLINE: Duration = Duration::from_secs(60);
-/// Longest error text that is kept.
-const DETAIL: usize = 500;
 
 /// A record that could not be decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,15 +61,8 @@ impl Rejecter {
     /// A writer with a Kafka client of its own.
     pub(crate) fn new(settings: &Settings, metrics: Metrics) -> Result<Rejecter, SinkError> {
         let topic = Topics::new(settings.kafka.topic_prefix.as_str()).rejected();
-        let framing = match settings.schemas.registry_url.as_str() {
-            "" => Framing::SingleObject,
-            url => {
-                let id = SchemaRegistry::new(url)
-                    .register(&format!("{topic}-key"), &avro::REJECTED)
-                    .map_err(|error| SinkError::Reject { message: error.to_string() })?;
-                Framing::Confluent(id)
-            }
-        };
+        let framing = framing(&topic, &settings.schemas.registry_url)
+            .map_err(|error| SinkError::Reject { message: error.to_string() })?;
         let failures = Failures::default();
         let producer = kafka::producer(&settings.kafka, "touchstream-sink-rejected")?
             .create_with_context(failures.clone())
@@ -121,31 +112,25 @@ impl Rejecter {
         record: &Refused,
         deadline: Instant,
     ) -> Result<(), SinkError> {
+        let (payload, detail) =
+            fitting(record.payload.as_deref(), &record.detail, kafka::MAX_MESSAGE_BYTES as usize);
         let why = Rejected {
             topic,
             partition,
             offset: record.offset,
             stage: "sink",
             reason: record.reason,
-            detail: record.detail.get(..DETAIL).unwrap_or(&record.detail),
+            detail: &detail,
             rejected_at: EventTime::now(),
         };
         let key =
             self.encoder.encode(&why).map_err(|error| SinkError::Reject { message: error.to_string() })?;
-        let (partition, offset) = (partition.to_string(), record.offset.to_string());
-        let headers = [
-            (header::TOPIC, topic),
-            (header::PARTITION, partition.as_str()),
-            (header::OFFSET, offset.as_str()),
-            (header::REASON, record.reason),
-        ]
-        .into_iter()
-        .fold(OwnedHeaders::new(), |headers, (key, value)| {
+        let headers = why.headers().iter().fold(OwnedHeaders::new(), |headers, (key, value)| {
             headers.insert(Header { key, value: Some(value) })
         });
         let mut message: BaseRecord<'_, [u8], [u8]> =
             BaseRecord::to(&self.topic).key(key.as_slice()).headers(headers);
-        if let Some(payload) = &record.payload {
+        if let Some(payload) = payload {
             message = message.payload(payload);
         }
         loop {

@@ -14,9 +14,8 @@ use rdkafka::producer::{FutureProducer, FutureRecord};
 use touchstream_runtime::kafka;
 use touchstream_runtime::settings::Settings;
 use touchstream_schemas::avro;
-use touchstream_schemas::codec::{Encoder, Framing};
-use touchstream_schemas::registry::SchemaRegistry;
-use touchstream_schemas::rejected::{Rejected, header};
+use touchstream_schemas::codec::Encoder;
+use touchstream_schemas::rejected::{Rejected, framing};
 use touchstream_schemas::time::EventTime;
 use touchstream_schemas::topics::Topics;
 
@@ -122,12 +121,7 @@ struct Writer {
 impl Writer {
     fn connect(settings: &Settings, topics: &Topics) -> anyhow::Result<Writer> {
         let rejected = topics.rejected();
-        let framing = match SchemaRegistry::configured(&settings.schemas.registry_url) {
-            None => Framing::SingleObject,
-            Some(registry) => {
-                Framing::Confluent(registry.register(&format!("{rejected}-key"), &avro::REJECTED)?)
-            }
-        };
+        let framing = framing(&rejected, &settings.schemas.registry_url)?;
         let mut config = kafka::producer(&settings.kafka, "touchstream-rejected")?;
         config.set("message.timeout.ms", TAKEN.as_millis().to_string());
         Ok(Writer {
@@ -154,16 +148,10 @@ impl Writer {
             detail: &again,
             rejected_at: EventTime::now(),
         };
-        let (key, number) = (self.encoder.encode(&why)?, partition.to_string());
-        let mut headers = OwnedHeaders::new();
-        for (key, value) in [
-            (header::TOPIC, topic),
-            (header::PARTITION, &number),
-            (header::OFFSET, first),
-            (header::REASON, why.reason),
-        ] {
-            headers = headers.insert(Header { key, value: Some(value) });
-        }
+        let key = self.encoder.encode(&why)?;
+        let headers = why.headers().iter().fold(OwnedHeaders::new(), |headers, (key, value)| {
+            headers.insert(Header { key, value: Some(value) })
+        });
         let rejected = self.rejected.clone();
         let filing = FutureRecord::<[u8], [u8]>::to(&rejected).key(&key).headers(headers);
         self.send(filing)

@@ -138,7 +138,7 @@ impl Stage for Measure {
             return Ok(());
         };
         if let Some(refusal) = raw.process(&self.shared, record, &mut self.emitter.deltas)? {
-            self.refusals.add(partition, record, refusal);
+            self.refusals.add(partition, record, &refusal);
         }
         Ok(())
     }

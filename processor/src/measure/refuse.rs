@@ -5,10 +5,9 @@ use std::fmt;
 
 use touchstream_runtime::kafka::MAX_MESSAGE_BYTES;
 use touchstream_schemas::avro;
-use touchstream_schemas::codec::{Encoder, Framing};
+use touchstream_schemas::codec::Encoder;
 use touchstream_schemas::event::Family;
-use touchstream_schemas::registry::SchemaRegistry;
-use touchstream_schemas::rejected::{Rejected, header};
+use touchstream_schemas::rejected::{Rejected, fitting, framing};
 use touchstream_schemas::time::{EventTime, Millis};
 use touchstream_schemas::topics::Topics;
 
@@ -16,10 +15,6 @@ use crate::stage::{InputPartition, Outgoing, Output, Record, StageError};
 
 /// Bytes that wait for the end of a transaction, after which it ends early.
 const FULL: usize = 8 << 20;
-/// Longest error text that is kept.
-const DETAIL: usize = 500;
-/// What a filed record needs beside its bytes.
-const ENVELOPE: usize = 64 << 10;
 /// A receipt later than this after Kafka had the record, or a time later than this after the receipt, is no clock's fault any more:
 /// counted, it would move the watermark so far that everything after it is late.
 const AHEAD: Millis = Millis::DAY;
@@ -71,7 +66,7 @@ struct Waiting {
 /// Refused records of the transaction at hand.
 pub(super) struct Refusals {
     topic: String,
-    registry: Option<SchemaRegistry>,
+    registry_url: String,
     /// Made for the first record: with a registry the key's schema has to be registered.
     encoder: Option<Encoder>,
     waiting: Vec<Waiting>,
@@ -88,7 +83,7 @@ impl Refusals {
     pub(super) fn new(topics: &Topics, registry_url: &str) -> Refusals {
         Refusals {
             topic: topics.rejected(),
-            registry: SchemaRegistry::configured(registry_url),
+            registry_url: registry_url.to_owned(),
             encoder: None,
             waiting: Vec::new(),
             bytes: 0,
@@ -96,19 +91,12 @@ impl Refusals {
     }
 
     /// Keeps a record for the end of the transaction.
-    pub(super) fn add(&mut self, partition: &InputPartition, record: Record<'_>, mut refusal: Refusal) {
-        let end =
-            (0..=DETAIL.min(refusal.detail.len())).rev().find(|end| refusal.detail.is_char_boundary(*end));
-        refusal.detail.truncate(end.unwrap_or_default());
-        let (partition, offset) = (partition.clone(), record.offset);
-        tracing::warn!(%partition, offset, reason = refusal.reason, detail = refusal.detail, "raw record refused");
-        let mut value = record.value;
-        if value.is_some_and(|value| value.len() + ENVELOPE > MAX_MESSAGE_BYTES as usize) {
-            // It cannot be filed whole, and half of it is not what was sent: where it stands is told.
-            value = None;
-            refusal.detail.insert_str(0, "too large to be filed, its bytes stand in its topic: ");
-        }
+    pub(super) fn add(&mut self, partition: &InputPartition, record: Record<'_>, refusal: &Refusal) {
+        let (value, detail) = fitting(record.value, &refusal.detail, MAX_MESSAGE_BYTES as usize);
+        let (partition, offset, reason) = (partition.clone(), record.offset, refusal.reason);
+        tracing::warn!(%partition, offset, reason, detail, "raw record refused");
         self.bytes += value.map_or(0, <[u8]>::len);
+        let refusal = Refusal { reason, detail };
         self.waiting.push(Waiting { partition, offset, refusal, value: value.map(<[u8]>::to_vec) });
     }
 
@@ -128,7 +116,7 @@ impl Refusals {
         }
         let encoder = match &mut self.encoder {
             Some(encoder) => encoder,
-            none => none.insert(Encoder::new(&avro::REJECTED, framing(&self.topic, self.registry.as_ref())?)),
+            none => none.insert(Encoder::new(&avro::REJECTED, framing(&self.topic, &self.registry_url)?)),
         };
         for Waiting { partition, offset, refusal, value } in &self.waiting {
             let why = Rejected {
@@ -141,26 +129,14 @@ impl Refusals {
                 rejected_at: now,
             };
             let key = encoder.encode(&why)?;
-            let (number, offset) = (partition.partition.to_string(), offset.to_string());
-            let headers = [
-                (header::TOPIC, &*partition.topic),
-                (header::PARTITION, &number),
-                (header::OFFSET, &offset),
-                (header::REASON, refusal.reason),
-            ];
+            let headers = why.headers();
+            let headers = headers.each_ref().map(|(name, text)| (*name, text.as_str()));
             let record = Outgoing { topic: &self.topic, partition: None, key: &key, value: value.as_deref() };
             output.send_with_headers(record, &headers)?;
         }
         self.clear();
         Ok(())
     }
-}
-
-fn framing(topic: &str, registry: Option<&SchemaRegistry>) -> Result<Framing, StageError> {
-    Ok(match registry {
-        None => Framing::SingleObject,
-        Some(registry) => Framing::Confluent(registry.register(&format!("{topic}-key"), &avro::REJECTED)?),
-    })
 }
 
 #[cfg(test)]
