@@ -231,10 +231,15 @@ impl<'r> Range<'r> {
         let mut refused = refused.into_iter().peekable();
         let mut chosen = Chosen::default();
         let times = times(&rows, "time");
-        let mut decoded = 0_u32..;
+        let mut rows_before = 0;
         for (index, record) in run.iter().enumerate() {
-            let failure = refused.next_if(|(refused, _)| *refused == index);
-            let row = if failure.is_none() { decoded.next() } else { None };
+            let row = match refused.next_if(|(refused, _)| *refused == index) {
+                Some((_, detail)) => Err(detail),
+                None => {
+                    rows_before += 1;
+                    Ok(rows_before - 1)
+                }
+            };
             // The processor, and whoever rebuilds the window, know an event by this decoder: what it refuses is none.
             let key = match self.decoder.key(payloads[index]) {
                 Ok(key) => key,
@@ -245,19 +250,21 @@ impl<'r> Range<'r> {
                 }
             };
             let is_duplicate = self.window.is_duplicate(key, record.offset, EventTime(record.appended_at));
-            let (Some(row), None) = (row, &failure) else {
-                self.refuse(*record, "body", failure.map_or_else(String::new, |(_, detail)| detail));
-                continue;
+            let row = match row {
+                Ok(row) => row,
+                Err(detail) => {
+                    self.refuse(*record, "body", detail);
+                    continue;
+                }
             };
-            let time = times[row as usize];
             if is_duplicate {
                 self.prepared.duplicates += 1;
-            } else if !TIMES.contains(&time) {
-                self.refuse(*record, "time", out_of_time(time));
-            } else if let Some(detail) = too_long_an_amount(&rows, row as usize) {
+            } else if !TIMES.contains(&times[row]) {
+                self.refuse(*record, "time", out_of_time(times[row]));
+            } else if let Some(detail) = too_long_an_amount(&rows, row) {
                 self.refuse(*record, "body", detail);
             } else {
-                chosen.rows.push(row);
+                chosen.rows.push(u32::try_from(row).expect("few rows"));
                 chosen.offsets.push(record.offset);
             }
         }
