@@ -203,8 +203,9 @@ const SIMULATED: &str = include_str!("../../deploy/config/demo-touchpoints.toml"
 const DAYS: i64 = 31;
 /// Enough that rules can tell: with 15,000 a day there are some 30 checkouts an hour, and nothing is found.
 const EVENTS_PER_DAY: &str = "90000";
-/// What goes wrong, in hours after the first midnight, until when it is looked for, and which rules tell it. A month that comes within minutes
-/// is checked in rows, in which silence is not judged (`monitor.rs`); that it is found shows `processor/tests/processor/regressions.rs`.
+/// What goes wrong, in hours after the first midnight, until when it is looked for, and which rules must tell it. A month that comes within
+/// minutes is checked in rows, and silence in the last check of a row alone (`monitor.rs`): whether it is found here hangs on where rows end.
+/// `processor/tests/processor/regressions.rs` looks at it as it comes in life.
 const INJECTIONS: [(&str, i64, i64, &[&str]); 5] = [
     ("slow-chat@+16d8h/12h", 16 * 24 + 8, 17 * 24 + 12, &["response_p95_rose", "response_slo_burn"]),
     ("payment-errors@+19d8h/12h", 19 * 24 + 8, 20 * 24 + 12, &["drop_off_rose"]),
