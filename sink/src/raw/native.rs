@@ -86,7 +86,7 @@ impl Block {
         Ok(Block { schema, columns, rows: 0 })
     }
 
-    /// The same, with a value that rows of a column have that have none of their own. To be said before the first row.
+    /// The same, with the value for those rows of a column that have none of their own. To be said before the first row.
     pub(crate) fn with_rest(mut self, name: &str, value: Value<'_>) -> Block {
         self.columns
             .iter_mut()
@@ -273,7 +273,7 @@ impl Column {
                 }
                 push_end(ends, (end - first) / 2);
             }
-            (values, value) => unreachable!("fields are read as columns are made: {value:?} into {values:?}"),
+            _ => unreachable!("fields are read as the columns of their schema are made"),
         }
         self.rows = row + 1;
         if let Some(missing) = &mut self.missing {
