@@ -17,6 +17,14 @@ pub const SINGLE_OBJECT: [u8; 2] = [0xC3, 0x01];
 /// First byte of Confluent framing.
 pub const CONFLUENT: u8 = 0x00;
 
+/// The body of a record in single-object encoding, if the schema with this fingerprint wrote it.
+#[inline]
+#[must_use]
+pub fn body_of(bytes: &[u8], fingerprint: [u8; 8]) -> Option<&[u8]> {
+    let (header, body) = bytes.split_first_chunk::<10>()?;
+    (header[..2] == SINGLE_OBJECT && header[2..] == fingerprint).then_some(body)
+}
+
 /// How a writer frames its records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
@@ -277,10 +285,7 @@ impl Decoder {
     /// # Errors
     /// As [`Decoder::decode`].
     pub fn decode_event<'b, T: Event<'b>>(&self, bytes: &'b [u8]) -> Result<T, DecodeError> {
-        if let Some((header, body)) = bytes.split_first_chunk::<10>()
-            && header[..2] == SINGLE_OBJECT
-            && header[2..] == crate::avro::of_family(T::FAMILY).fingerprint()
-        {
+        if let Some(body) = body_of(bytes, crate::avro::of_family(T::FAMILY).fingerprint()) {
             let mut reader = Reader::new(body);
             if let Some(event) = T::read(&mut reader)
                 && reader.is_at_end()

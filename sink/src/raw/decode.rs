@@ -12,7 +12,7 @@ use arrow_schema::{ArrowError, SchemaRef};
 use arrow_select::concat::concat_batches;
 use serde::Deserialize;
 use touchstream_schemas::avro;
-use touchstream_schemas::codec::{CONFLUENT, DecodeError, Decoder, SINGLE_OBJECT};
+use touchstream_schemas::codec::{CONFLUENT, DecodeError, Decoder, SINGLE_OBJECT, body_of};
 use touchstream_schemas::duplicates::EventKey;
 use touchstream_schemas::event::Family;
 use touchstream_schemas::registry::{RegistryError, SchemaRegistry};
@@ -102,13 +102,11 @@ impl EventDecoder {
     }
 
     fn body<'p>(&self, payload: &'p [u8]) -> Option<&'p [u8]> {
-        if let Some((header, body)) = payload.split_first_chunk::<10>()
-            && header[..2] == SINGLE_OBJECT
-        {
-            return (header[2..] == self.fingerprint).then_some(body);
-        }
-        let id = confluent_id(payload)?;
-        (self.by_id.get(&id) == Some(&self.fingerprint)).then(|| &payload[5..])
+        let by_registry = || {
+            let id = confluent_id(payload)?;
+            (self.by_id.get(&id) == Some(&self.fingerprint)).then(|| &payload[5..])
+        };
+        body_of(payload, self.fingerprint).or_else(by_registry)
     }
 
     /// Who an event is. Reads the record to its end, so a record that passes fits its schema.

@@ -169,6 +169,7 @@ mod tests {
     use touchstream_schemas::avro;
     use touchstream_schemas::codec::SINGLE_OBJECT;
     use touchstream_schemas::event::Family;
+    use touchstream_schemas::positional::write;
 
     use super::super::decode::EventDecoder;
     use super::super::native::Block;
@@ -176,23 +177,13 @@ mod tests {
 
     const EVENTS: usize = 2_000;
 
-    fn long(bytes: &mut Vec<u8>, number: i64) {
-        let mut rest = ((number << 1) ^ (number >> 63)).cast_unsigned();
-        while rest >= 0x80 {
-            bytes.push(rest.to_le_bytes()[0] | 0x80);
-            rest >>= 7;
-        }
-        bytes.push(rest.to_le_bytes()[0]);
-    }
-
     fn text(bytes: &mut Vec<u8>, random: &mut StdRng) {
         let text = match random.random_range(0..10) {
             0 => String::new(),
             1 => "ä\0'".repeat(random.random_range(1..60)),
             _ => format!("text {}", random.random_range(0..400)),
         };
-        long(bytes, text.len().try_into().expect("a short text"));
-        bytes.extend_from_slice(text.as_bytes());
+        write::bytes(text.as_bytes(), bytes);
     }
 
     /// Any value of a type, as Avro has it.
@@ -200,7 +191,7 @@ mod tests {
         let several = |bytes: &mut Vec<u8>, random: &mut StdRng, texts: usize| {
             let count = random.random_range(0..4);
             if count > 0 {
-                long(bytes, count);
+                write::long(count, bytes);
                 (0..usize::try_from(count).expect("few") * texts).for_each(|_| text(bytes, random));
             }
             bytes.push(0);
@@ -208,14 +199,13 @@ mod tests {
         match kind {
             Json::Array(branches) => {
                 let branch = random.random_range(0..branches.len());
-                long(bytes, branch.try_into().expect("few branches"));
+                write::long(branch.try_into().expect("few branches"), bytes);
                 value(bytes, &branches[branch], random);
             }
             Json::Object(kind) if kind.get("logicalType") == Some(&Json::from("decimal")) => {
                 let amount: i64 = random.random_range(-999_999_999_999_999_999..=999_999_999_999_999_999);
                 let amount = (amount >> random.random_range(0..64)).to_be_bytes();
-                bytes.push(16);
-                bytes.extend_from_slice(&amount);
+                write::bytes(&amount, bytes);
             }
             Json::Object(kind) => match kind["type"].as_str() {
                 Some("array") => several(bytes, random, 1),
@@ -225,8 +215,8 @@ mod tests {
             _ => match kind.as_str() {
                 Some("null") => {}
                 Some("boolean") => bytes.push(random.random_range(0..2)),
-                Some("int") => long(bytes, random.random::<i32>().into()),
-                Some("long") => long(bytes, random.random_range(-(1 << 55)..1 << 55)),
+                Some("int") => write::long(random.random::<i32>().into(), bytes),
+                Some("long") => write::long(random.random_range(-(1 << 55)..1 << 55), bytes),
                 Some("double") => bytes.extend_from_slice(&random.random::<f64>().to_le_bytes()),
                 Some("string") => text(bytes, random),
                 _ => panic!("no values of {kind}"),

@@ -451,6 +451,7 @@ mod tests {
     use touchstream_schemas::codec::SINGLE_OBJECT;
     use touchstream_schemas::duplicates::DuplicateLimits;
     use touchstream_schemas::event::Family;
+    use touchstream_schemas::positional::write;
 
     use super::*;
 
@@ -459,30 +460,24 @@ mod tests {
 
     /// A checkout event as bytes, in which nothing is told that may be missing but the value.
     fn event(id: &str, month: u8, value: &[u8], consent: &[u8]) -> Vec<u8> {
-        let text = |text: &str| [&[u8::try_from(2 * text.len()).expect("short")], text.as_bytes()].concat();
         let schema: serde_json::Value = serde_json::from_str(avro::CHECKOUT_EVENT.json).expect("JSON");
         let mut bytes = [&SINGLE_OBJECT[..], &avro::CHECKOUT_EVENT.fingerprint()[..]].concat();
         for field in schema["fields"].as_array().expect("fields") {
             let name = field["name"].as_str().expect("a name");
             match (name, field["type"].is_array(), &field["type"]["type"]) {
-                ("id", ..) => bytes.extend(text(id)),
+                ("id", ..) => write::bytes(id.as_bytes(), &mut bytes),
                 ("time", ..) => {
-                    let time: u64 = if month == DECEMBER { 1_796_083_200_000 } else { 1_796_083_199_999 };
-                    let mut rest = 2 * time;
-                    while rest >= 0x80 {
-                        bytes.push(rest.to_le_bytes()[0] | 0x80);
-                        rest >>= 7;
-                    }
-                    bytes.push(rest.to_le_bytes()[0]);
+                    let time = if month == DECEMBER { 1_796_083_200_000 } else { 1_796_083_199_999 };
+                    write::long(time, &mut bytes);
                 }
                 ("consent", ..) => bytes.extend_from_slice(consent),
                 ("value", ..) => {
-                    bytes.extend([2, u8::try_from(2 * value.len()).expect("short")]);
-                    bytes.extend_from_slice(value);
+                    bytes.push(2);
+                    write::bytes(value, &mut bytes);
                 }
                 // Missing, no items, no milliseconds.
                 (_, true, _) | (_, _, serde_json::Value::String(_)) => bytes.push(0),
-                _ => bytes.extend(text(name)),
+                _ => write::bytes(name.as_bytes(), &mut bytes),
             }
         }
         bytes
