@@ -13,6 +13,9 @@ use touchstream_runtime::settings::{self, KafkaSettings};
 use touchstream_schemas::topics::{Cleanup, TopicSetup, Topics};
 
 const DEADLINE: Duration = Duration::from_secs(60);
+/// Memory that is touched before a run, at most: more than any of them takes.
+const WARMED: usize = 4 << 30;
+const PAGE: usize = 4 << 10;
 
 /// A broker and the way to it.
 pub(crate) struct Machine {
@@ -118,4 +121,16 @@ impl Machine {
             })
             .collect()
     }
+}
+
+/// Takes memory and gives it back, so that what runs next finds memory that is there. A virtual machine hands free memory back to its
+/// host; a page that the host has to give anew takes some 11 µs instead of 1.4 (measured here), and whether a run met such pages
+/// decided about a quarter of its time.
+pub(crate) fn warm_memory() {
+    let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let available = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kibibytes = available.and_then(|rest| rest.split_whitespace().next()?.parse::<usize>().ok());
+    let mut memory = vec![0_u8; WARMED.min(kibibytes.unwrap_or(0) * 1_024 / 2)];
+    memory.iter_mut().step_by(PAGE).for_each(|byte| *byte = 1);
+    std::hint::black_box(&memory);
 }

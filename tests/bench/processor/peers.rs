@@ -8,7 +8,7 @@ use touchstream_schemas::event::Family;
 use touchstream_schemas::topics::{Cleanup, Topics};
 
 use crate::events::{self, Content};
-use crate::machine::Machine;
+use crate::machine::{Machine, warm_memory};
 use crate::run::{Group, Outcome, Running};
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -59,6 +59,7 @@ impl Peers<'_> {
         self.machine.renew_derived(prefix, partitions);
         let topics: Vec<String> = families.iter().map(|family| Topics::new(prefix).raw(*family)).collect();
         let watched = Group::new(self.machine, &format!("{group}-measure"), &topics);
+        warm_memory();
         let mut process = self.start_processor(prefix, &group);
         let outcome = watched.watch(&mut process, 0);
         process.kill();
@@ -68,6 +69,7 @@ impl Peers<'_> {
     /// The bare loop over everything under `prefix`.
     pub(crate) fn bare(&self, prefix: &str, decoding: &str) -> Outcome {
         let program = std::env::current_exe().expect("this program is a file");
+        warm_memory();
         let output =
             Command::new(program).args(["bare", &self.machine.settings.brokers, prefix, decoding]).output();
         let output = output.expect("this program runs");
@@ -102,6 +104,7 @@ impl Peers<'_> {
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/avro/feedback_event.avsc"))
             .args([how.variant, &how.commit_interval_ms.to_string(), &how.threads.to_string()])
             .arg(&state);
+        warm_memory();
         let mut process = Running::spawn(&mut command, &self.directory.join("streams.log"));
         let outcome = watched.watch(&mut process, 0);
         process.kill();
