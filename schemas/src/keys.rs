@@ -11,13 +11,19 @@ pub const SEPARATOR: char = '\u{1f}';
 #[must_use]
 pub fn join(parts: &[&str]) -> String {
     let mut key = String::with_capacity(parts.iter().map(|part| part.len() + 1).sum());
+    join_into(&mut key, parts);
+    key
+}
+
+/// The same, in place of what `key` holds.
+pub fn join_into(key: &mut String, parts: &[&str]) {
+    key.clear();
     for (index, part) in parts.iter().enumerate() {
         if index > 0 {
             key.push(SEPARATOR);
         }
         key.push_str(part);
     }
-    key
 }
 
 /// What holds the events of one attempt together; `None` when nothing does (then the event makes no attempt).

@@ -165,6 +165,11 @@ impl<R: Rules> Journeys<R> {
         std::mem::take(&mut self.repeated_transactions).into_iter().collect()
     }
 
+    /// Brings near what rests under these keys, before events are added to it one after the other.
+    pub fn touch<'k>(&self, keys: impl Iterator<Item = &'k [u8]>) {
+        self.shelf.touch(keys);
+    }
+
     /// Takes a segment of the changelog back; without states it was deleted. False when the bytes are no states.
     pub fn restore(&mut self, number: u64, states: Option<&[u8]>) -> bool {
         let Some(states) = states else {

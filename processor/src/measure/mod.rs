@@ -12,6 +12,7 @@ pub(crate) mod emit;
 pub mod feedback;
 pub mod further;
 pub mod journeys;
+mod measured;
 pub mod packed;
 mod partition;
 mod refuse;
@@ -34,7 +35,7 @@ use crate::stage::{Committed, InputPartition, Output, Record, Stage, StageError}
 
 use emit::Emitter;
 use partition::{RawPartition, Shared};
-use refuse::Refusals;
+use refuse::{Refusal, Refusals};
 
 /// The first stage.
 #[derive(Debug)]
@@ -134,13 +135,16 @@ impl Stage for Measure {
     }
 
     fn process(&mut self, partition: &InputPartition, record: Record<'_>) -> Result<(), StageError> {
+        self.process_row(partition, &[record])
+    }
+
+    fn process_row(&mut self, partition: &InputPartition, records: &[Record<'_>]) -> Result<(), StageError> {
         let Some((_, raw)) = self.partitions.get_mut(&partition.topic, partition.partition) else {
             return Ok(());
         };
-        if let Some(refusal) = raw.process(&self.shared, record, &mut self.emitter.deltas)? {
-            self.refusals.add(partition, record, &refusal);
-        }
-        Ok(())
+        let refusals = &mut self.refusals;
+        let mut refuse = |record: Record<'_>, refusal: &Refusal| refusals.add(partition, record, refusal);
+        raw.process_row(&self.shared, records, &mut self.emitter.deltas, &mut refuse)
     }
 
     fn is_full(&self) -> bool {

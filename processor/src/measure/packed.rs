@@ -71,7 +71,8 @@ const REMEMBERED_FROM: usize = 4;
 
 /// Where the parts of a key lie that are worth remembering: the tenant, and the rest.
 fn parts_of(key: &str) -> impl Iterator<Item = (usize, usize)> {
-    let tenant = key.find(touchstream_schemas::keys::SEPARATOR).unwrap_or(0);
+    let separator = |byte: u8| char::from(byte) == touchstream_schemas::keys::SEPARATOR;
+    let tenant = key.bytes().position(separator).unwrap_or(0);
     let rest = if tenant == 0 { 0 } else { tenant + 1 };
     [(0, tenant), (rest, key.len() - rest)].into_iter().filter(|(_, length)| *length >= REMEMBERED_FROM)
 }

@@ -25,6 +25,7 @@ use super::emit::{Answers, Emitter, FamilyOutput, Sending};
 use super::feedback::{self, Feedback, FeedbackRules};
 use super::further::FurtherContext as _;
 use super::journeys::{Journeys, read_segment};
+use super::measured::{Measured, identity_of};
 use super::refuse::{Refusal, impossible_time, wrong_family};
 use super::watermark::PartitionWatermark;
 use crate::cells::{Cell, Counts};
@@ -100,6 +101,8 @@ pub(super) struct RawPartition {
     /// Marks of changes that were told since, by their keys.
     changes: BTreeMap<String, Vec<u8>>,
     answers: Answers,
+    /// Lent to the event at hand.
+    key: String,
     /// Lent to the answer at hand.
     question: String,
 }
@@ -121,36 +124,8 @@ const MOST_CHANGING: usize = 8_192;
 /// How many of the newest [`Quality`] are tried for an event.
 const QUALITY_LOOK_BACK: usize = 8;
 
-/// The part of an event that says whether and where it counts, whatever its family.
-struct Envelope<'a> {
-    tenant: &'a str,
-    source: &'a str,
-    id: &'a str,
-    time: EventTime,
-    received_at: EventTime,
-    traffic: &'a str,
-    event_type: &'a str,
-}
-
-macro_rules! key_of {
-    ($event:expr) => {
-        EventKey::new($event.tenant, $event.source, $event.id)
-    };
-}
-
-macro_rules! envelope {
-    ($event:expr) => {
-        Envelope {
-            tenant: $event.tenant,
-            source: $event.source,
-            id: $event.id,
-            time: $event.time,
-            received_at: $event.received_at,
-            traffic: $event.traffic,
-            event_type: $event.event_type,
-        }
-    };
-}
+/// Takes a record that cannot be counted, and why.
+pub(super) type Refuse<'r> = &'r mut dyn FnMut(Record<'_>, &Refusal);
 
 impl RawPartition {
     pub(super) fn new(shared: &Shared, family: Family, committed: Option<&Committed>) -> RawPartition {
@@ -181,6 +156,7 @@ impl RawPartition {
             quality: Vec::new(),
             changes: BTreeMap::new(),
             answers: Answers::default(),
+            key: String::new(),
             question: String::new(),
         }
     }
@@ -218,12 +194,11 @@ impl RawPartition {
 
     pub(super) fn look_back_at(&mut self, shared: &Shared, record: Record<'_>) -> Result<(), StageError> {
         let Some(value) = record.value else { return Ok(()) };
-        let decoder = &shared.decoder;
         let key = match self.family {
-            Family::Checkout => decoder.decode_event(value).map(|event: CheckoutEvent<'_>| key_of!(event)),
-            Family::Chat => decoder.decode_event(value).map(|event: ChatEvent<'_>| key_of!(event)),
-            Family::Feedback => decoder.decode_event(value).map(|event: FeedbackEvent<'_>| key_of!(event)),
-            Family::App => decoder.decode_event(value).map(|event: AppEvent<'_>| key_of!(event)),
+            Family::Checkout => key_of::<CheckoutEvent<'_>>(shared, value),
+            Family::Chat => key_of::<ChatEvent<'_>>(shared, value),
+            Family::Feedback => key_of::<FeedbackEvent<'_>>(shared, value),
+            Family::App => key_of::<AppEvent<'_>>(shared, value),
         };
         match key {
             Ok(key) => {
@@ -236,84 +211,78 @@ impl RawPartition {
         }
     }
 
-    /// Counts one record; tells why not when it cannot be. While the schema registry is away nothing goes on: the record may well
-    /// be readable later.
-    pub(super) fn process(
+    /// Counts records in their order; hands those that cannot be counted to `refuse`. While the schema registry is away nothing goes on:
+    /// the record may well be readable later.
+    pub(super) fn process_row(
         &mut self,
         shared: &Shared,
-        record: Record<'_>,
+        records: &[Record<'_>],
         deltas: &mut Deltas,
-    ) -> Result<Option<Refusal>, StageError> {
-        self.last_offset = record.offset;
-        let refusal = self.count(shared, record, deltas)?;
-        if let Some(refusal) = &refusal {
-            shared.metrics.left_out(self.family, refusal.reason);
+        refuse: Refuse<'_>,
+    ) -> Result<(), StageError> {
+        match self.family {
+            Family::Checkout => self.count_row::<CheckoutEvent<'_>>(shared, records, deltas, refuse),
+            Family::Chat => self.count_row::<ChatEvent<'_>>(shared, records, deltas, refuse),
+            Family::Feedback => self.count_row::<FeedbackEvent<'_>>(shared, records, deltas, refuse),
+            Family::App => self.count_row::<AppEvent<'_>>(shared, records, deltas, refuse),
         }
-        Ok(refusal)
     }
 
-    fn count(
+    /// First brings near what all of them are about to be compared with, then takes one after the other.
+    fn count_row<'b, E: Measured<'b>>(
         &mut self,
         shared: &Shared,
-        record: Record<'_>,
+        records: &[Record<'b>],
         deltas: &mut Deltas,
-    ) -> Result<Option<Refusal>, StageError> {
-        let Some(value) = record.value else {
-            let detail = "failed to count a record without a value".to_owned();
-            return Ok(Some(Refusal { reason: "no_value", detail }));
-        };
-        let counted = match self.family {
-            Family::Checkout => shared.decoder.decode_event::<CheckoutEvent<'_>>(value).map(|event| {
-                let envelope = envelope!(event);
-                self.admit(shared, &envelope, record, deltas, |partition, _| {
-                    partition.add_checkout(shared, &event)
-                })
-            }),
-            Family::Chat => shared.decoder.decode_event::<ChatEvent<'_>>(value).map(|event| {
-                let envelope = envelope!(event);
-                self.admit(shared, &envelope, record, deltas, |partition, _| {
-                    partition.add_chat(shared, &event)
-                })
-            }),
-            Family::Feedback => shared.decoder.decode_event::<FeedbackEvent<'_>>(value).map(|event| {
-                let envelope = envelope!(event);
-                self.admit(shared, &envelope, record, deltas, |partition, deltas| {
-                    partition.add_feedback(shared, &event, deltas)
-                })
-            }),
-            Family::App => shared.decoder.decode_event::<AppEvent<'_>>(value).map(|event| {
-                let envelope = envelope!(event);
-                self.admit(shared, &envelope, record, deltas, |partition, deltas| {
-                    if let Some(change) = app::change(&event)
-                        && partition.changes.len() < MOST_CHANGES
-                    {
-                        partition.changes.insert(change.key(), Mark::Change(change).to_json());
-                    }
-                    if let Some((series, counts)) = app::counted(&event) {
-                        let further = event.further(&shared.touchpoints);
-                        deltas.count_in(series, &further, event.time, counts, Sign::Plus);
-                    }
-                    true
-                })
-            }),
-        };
-        match counted {
-            Ok(refusal) => Ok(refusal),
-            Err(DecodeError::Registry(error)) => Err(StageError::Registry(error)),
-            Err(error) => Ok(Some(Refusal { reason: error.reason(), detail: error.to_string() })),
+        refuse: Refuse<'_>,
+    ) -> Result<(), StageError> {
+        let keys: Vec<Option<EventKey>> =
+            records.iter().map(|record| identity_of(record.value?, E::FAMILY)).collect();
+        self.bring_near(records, keys.iter().copied().flatten());
+        for (record, key) in records.iter().zip(keys) {
+            self.last_offset = record.offset;
+            let refusal = match record.value.map(|value| shared.decoder.decode_event::<E>(value)) {
+                Some(Ok(event)) => {
+                    self.admit(shared, key.unwrap_or_else(|| event.envelope().key()), &event, *record, deltas)
+                }
+                Some(Err(DecodeError::Registry(error))) => return Err(StageError::Registry(error)),
+                Some(Err(error)) => Some(Refusal { reason: error.reason(), detail: error.to_string() }),
+                None => Some(Refusal {
+                    reason: "no_value",
+                    detail: "failed to count a record without a value".to_owned(),
+                }),
+            };
+            if let Some(refusal) = refusal {
+                shared.metrics.left_out(self.family, refusal.reason);
+                refuse(*record, &refusal);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what the records of a row are about to be compared with. A record that was written under another key than that of its journey
+    /// is found all the same, only later.
+    fn bring_near(&self, records: &[Record<'_>], keys: impl Iterator<Item = EventKey>) {
+        self.duplicates.touch(keys);
+        let journeys = records.iter().map(|record| record.key);
+        match &self.journeys {
+            FamilyJourneys::Checkout(held) => held.touch(journeys),
+            FamilyJourneys::Chat(held) => held.touch(journeys),
+            FamilyJourneys::Feedback(held) => held.touch(journeys),
+            FamilyJourneys::App => {}
         }
     }
 
     /// Adds the event to its journey unless it is a duplicate, late or not human; each of these is counted. Tells when its times cannot be true.
-    fn admit(
+    fn admit<'b, E: Measured<'b>>(
         &mut self,
         shared: &Shared,
-        event: &Envelope<'_>,
+        key: EventKey,
+        measured: &E,
         record: Record<'_>,
         deltas: &mut Deltas,
-        add: impl FnOnce(&mut RawPartition, &mut Deltas) -> bool,
     ) -> Option<Refusal> {
-        let key = EventKey::new(event.tenant, event.source, event.id);
+        let event = measured.envelope();
         // Also a refused record is one that later copies repeat, by the rule that the sink follows, too.
         let is_duplicate = self.duplicates.is_duplicate(key, record.offset, record.appended_at);
         let refusal = impossible_time(event.time, event.received_at, record.appended_at)
@@ -332,7 +301,7 @@ impl RawPartition {
             quality.late = 1;
         } else if event.traffic != HUMAN {
             quality.non_human = 1;
-        } else if !add(self, deltas) {
+        } else if !measured.add_to(self, shared, deltas) {
             shared.metrics.left_out(self.family, "journey_too_long");
         }
         self.count_quality(event.tenant, event.received_at, quality);
@@ -350,7 +319,7 @@ impl RawPartition {
         self.quality.push(Quality { tenant: tenant.to_owned(), minute, counts });
     }
 
-    fn add_checkout(&mut self, shared: &Shared, event: &CheckoutEvent<'_>) -> bool {
+    pub(super) fn add_checkout(&mut self, shared: &Shared, event: &CheckoutEvent<'_>) -> bool {
         let Some(attempt) = keys::attempt(event) else {
             let quality = QualityCounts { without_attempt: 1, ..QualityCounts::default() };
             self.count_quality(event.tenant, event.received_at, quality);
@@ -358,34 +327,54 @@ impl RawPartition {
         };
         match (&mut self.journeys, CheckoutPoint::of(event, &shared.touchpoints)) {
             (FamilyJourneys::Checkout(journeys), Some(point)) => {
-                journeys.add(&keys::join(&[event.tenant, attempt]), point)
+                keys::join_into(&mut self.key, &[event.tenant, attempt]);
+                journeys.add(&self.key, point)
             }
             _ => true,
         }
     }
 
-    fn add_chat(&mut self, shared: &Shared, event: &ChatEvent<'_>) -> bool {
+    pub(super) fn add_chat(&mut self, shared: &Shared, event: &ChatEvent<'_>) -> bool {
         let FamilyJourneys::Chat(journeys) = &mut self.journeys else { return true };
         let point = ConversationPoint::of(event, &shared.touchpoints);
-        journeys.add(&keys::join(&[event.tenant, event.conversation_id]), point)
+        keys::join_into(&mut self.key, &[event.tenant, event.conversation_id]);
+        journeys.add(&self.key, point)
     }
 
-    fn add_feedback(&mut self, shared: &Shared, event: &FeedbackEvent<'_>, deltas: &mut Deltas) -> bool {
+    pub(super) fn add_app(&mut self, shared: &Shared, event: &AppEvent<'_>, deltas: &mut Deltas) -> bool {
+        if let Some(change) = app::change(event)
+            && self.changes.len() < MOST_CHANGES
+        {
+            self.changes.insert(change.key(), Mark::Change(change).to_json());
+        }
+        if let Some((series, counts)) = app::counted(event) {
+            let further = event.further(&shared.touchpoints);
+            deltas.count_in(series, &further, event.time, counts, Sign::Plus);
+        }
+        true
+    }
+
+    pub(super) fn add_feedback(
+        &mut self,
+        shared: &Shared,
+        event: &FeedbackEvent<'_>,
+        deltas: &mut Deltas,
+    ) -> bool {
         let FamilyJourneys::Feedback(journeys) = &mut self.journeys else { return true };
-        let key = keys::join(&[event.tenant, keys::feedback(event)]);
+        keys::join_into(&mut self.key, &[event.tenant, keys::feedback(event)]);
         // The first answer of a submission counts; only a later event could change that.
         let further = event.further(&shared.touchpoints);
         if let Some(answer) = feedback::answer_of(event, &mut self.question, &further) {
             let revision = base_revision(self.last_offset);
             let (point, fact) = feedback::pack_single(&answer);
-            if journeys.add_settled(&key, answer.time, revision, point, fact) {
+            if journeys.add_settled(&self.key, answer.time, revision, point, fact) {
                 let answer = AnswerView { is_counted: true, revision, ..answer };
                 feedback::contribute_answer(&answer, Sign::Plus, deltas);
                 self.answers.add(&answer);
                 return true;
             }
         }
-        Feedback::of(event, &shared.touchpoints).is_none_or(|point| journeys.add(&key, point))
+        Feedback::of(event, &shared.touchpoints).is_none_or(|point| journeys.add(&self.key, point))
     }
 
     /// Sends what is ready before the transaction ends, so that it is on its way while more is counted. Journeys that change lie unpacked:
@@ -478,6 +467,10 @@ fn settle<R: FamilyOutput>(
 ) -> Result<(usize, Vec<(String, i64)>), StageError> {
     journeys.settle(watermark, revision, deltas, sending)?;
     Ok((journeys.len(), journeys.take_repeated_transactions()))
+}
+
+fn key_of<'b, E: Measured<'b>>(shared: &Shared, value: &'b [u8]) -> Result<EventKey, DecodeError> {
+    shared.decoder.decode_event::<E>(value).map(|event| event.envelope().key())
 }
 
 fn quality_series(tenant: &str, family: Family) -> SeriesKey {

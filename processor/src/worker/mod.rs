@@ -19,7 +19,7 @@ use rdkafka::Offset;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata};
 use rdkafka::error::KafkaError;
-use rdkafka::message::Message;
+use rdkafka::message::{BorrowedMessage, Message};
 use touchstream_runtime::admin::Readiness;
 use touchstream_runtime::kafka;
 use touchstream_runtime::settings::Settings;
@@ -43,8 +43,10 @@ const SILENCE: Duration = Duration::from_secs(1);
 const BEHIND: Millis = Millis(2_000);
 /// Records between two looks at what could be sent already.
 const BETWEEN_FLUSHES: usize = 2_048;
-/// Records that are taken in a row before the clock is looked at.
-const BETWEEN_CLOCK_READINGS: u32 = 64;
+/// Records that are taken and counted in a row, as what their look-ups need comes from memory together; 16 to 64 were alike.
+const ROW: usize = 32;
+/// How long nothing must have come until a worker that was behind no longer is.
+const PAUSE: Duration = Duration::from_millis(20);
 /// How long a transaction gathers while the worker is behind, if that is longer than the configured interval.
 const CATCH_UP_INTERVAL: Duration = Duration::from_secs(1);
 /// How often the lag is measured.
@@ -173,63 +175,88 @@ impl Worker {
         interval: Duration,
     ) -> Result<(), ProcessorError> {
         let began = Instant::now();
-        let mut until = began + interval;
-        let mut records = 0;
+        let (mut records, mut unflushed) = (0, 0);
         let mut is_behind = false;
-        let mut now = began;
-        let mut polled_since = 0;
+        let mut row = Vec::with_capacity(ROW);
         while records < self.settings.processor.transaction_records {
-            // While records wait, the clock is read but now and then.
-            polled_since += 1;
-            let waiting =
-                if polled_since < BETWEEN_CLOCK_READINGS { consumer.poll(Duration::ZERO) } else { None };
-            let polled = match waiting {
-                Some(polled) => Some(polled),
-                None => {
-                    (now, polled_since) = (Instant::now(), 0);
-                    let left = until.saturating_duration_since(now);
-                    if left.is_zero() {
-                        // Larger transactions cost less for each record; while readers wait for old records anyway, nobody waits longer.
-                        if is_behind && until < began + CATCH_UP_INTERVAL {
-                            until = began + CATCH_UP_INTERVAL;
-                            continue;
-                        }
-                        break;
-                    }
-                    consumer.poll(left)
-                }
-            };
-            let message = match polled {
-                None => break,
-                Some(Ok(message)) => message,
-                Some(Err(KafkaError::PartitionEOF(_))) => continue,
-                Some(Err(source)) if is_passing(&source) => {
-                    tracing::warn!(stage = self.stage.name(), error = %source, "Kafka is away, waiting");
-                    continue;
-                }
-                Some(Err(source)) => return Err(ProcessorError::Kafka(source)),
-            };
+            let most = ROW.min(self.settings.processor.transaction_records - records);
+            let now = Instant::now();
+            // Larger transactions cost less for each record; while readers wait for old records anyway, nobody waits longer.
+            let until = began + if is_behind { interval.max(CATCH_UP_INTERVAL) } else { interval };
+            let left = until.saturating_duration_since(now);
+            if left.is_zero() {
+                break;
+            }
+            let patience = if is_behind { left.min(PAUSE) } else { left };
+            self.poll_row(consumer, patience, most, &mut row)?;
             if consumer.context().is_pending() {
                 // What was read belongs to an assignment that has ended.
                 break;
             }
-            let found = assignment.positions.get_mut(message.topic(), message.partition());
-            let Some((partition, position)) = found else { continue };
-            let record = Record::from(&message);
-            if records.is_multiple_of(BETWEEN_FLUSHES) && !transaction.is_committing() {
+            let Some(last) = row.last() else {
+                // Nothing waits, so nobody does.
+                is_behind = false;
+                continue;
+            };
+            is_behind = EventTime::now() - Record::from(last).appended_at > BEHIND;
+            if unflushed >= BETWEEN_FLUSHES && !transaction.is_committing() {
                 self.wait_for(transaction)?;
                 self.stage.flush(EventTime::now(), transaction)?;
+                unflushed = 0;
             }
-            if records % 1_024 == 0 {
-                is_behind = EventTime::now() - record.appended_at > BEHIND;
-            }
-            self.stage.process(partition, record)?;
-            *position = Position { next_offset: message.offset() + 1, silent_since: now };
-            assignment.has_progress = true;
-            records += 1;
+            records += row.len();
+            unflushed += row.len();
+            self.process_row(&row, now, assignment)?;
+            row.clear();
             if self.stage.is_full() {
                 break;
             }
+        }
+        Ok(())
+    }
+
+    /// Takes `most` of the records that wait, and waits up to `patience` for the first.
+    fn poll_row<'c>(
+        &self,
+        consumer: &'c BaseConsumer<GroupContext>,
+        mut patience: Duration,
+        most: usize,
+        row: &mut Vec<BorrowedMessage<'c>>,
+    ) -> Result<(), ProcessorError> {
+        while row.len() < most {
+            match consumer.poll(patience) {
+                None => break,
+                Some(Ok(message)) => row.push(message),
+                Some(Err(KafkaError::PartitionEOF(_))) => {}
+                Some(Err(source)) if is_passing(&source) => {
+                    tracing::warn!(stage = self.stage.name(), error = %source, "Kafka is away, waiting");
+                    break;
+                }
+                Some(Err(source)) => return Err(ProcessorError::Kafka(source)),
+            }
+            patience = Duration::ZERO;
+        }
+        Ok(())
+    }
+
+    /// Hands records to the stage, those of one partition together.
+    fn process_row(
+        &mut self,
+        row: &[BorrowedMessage<'_>],
+        now: Instant,
+        assignment: &mut Assignment,
+    ) -> Result<(), ProcessorError> {
+        let is_together = |one: &BorrowedMessage<'_>, next: &BorrowedMessage<'_>| {
+            one.partition() == next.partition() && one.topic() == next.topic()
+        };
+        for run in row.chunk_by(is_together) {
+            let [.., last] = run else { continue };
+            let found = assignment.positions.get_mut(last.topic(), last.partition());
+            let Some((partition, position)) = found else { continue };
+            let records: Vec<Record<'_>> = run.iter().map(Record::from).collect();
+            self.stage.process_row(partition, &records)?;
+            *position = Position { next_offset: last.offset() + 1, silent_since: now };
+            assignment.has_progress = true;
         }
         Ok(())
     }

@@ -19,9 +19,9 @@ use touchstream_schemas::time::EventTime;
 /// Partitions of every topic.
 pub(crate) const PARTITIONS: i32 = 2;
 
-/// Records of a partition between two looks at what could be sent already, and journeys that change before they are settled then: few, as
-/// transactions here are small.
-const BETWEEN_FLUSHES: usize = 5;
+/// Records of a partition that are counted in a row, before a look at what could be sent already, and journeys that change before they
+/// are settled then: few, as transactions here are small.
+const ROW: usize = 5;
 const MOST_CHANGING: usize = 2;
 
 /// Offsets that an aborted transaction takes in a partition, at most: that there is a gap matters, not how long it is.
@@ -321,10 +321,11 @@ impl Owner {
         for (partition, next) in &mut self.positions {
             let stored = log.partition(&partition.topic, partition.partition);
             let mut waiting = visible(stored, *next);
-            for (number, record) in (1..).zip(waiting.by_ref().take(count())) {
-                self.stage.process(partition, record).unwrap();
-                *next = record.offset + 1;
-                if number % BETWEEN_FLUSHES == 0 && self.stage.flush(now, &mut pending).is_err() {
+            let taken: Vec<_> = waiting.by_ref().take(count()).collect();
+            for row in taken.chunks(ROW) {
+                self.stage.process_row(partition, row).unwrap();
+                *next = row[row.len() - 1].offset + 1;
+                if row.len() == ROW && self.stage.flush(now, &mut pending).is_err() {
                     is_lost = true;
                     break;
                 }

@@ -1,0 +1,74 @@
+//! What measuring takes of an event, whatever its family: its envelope says whether and where it counts, its family what it counts.
+
+use touchstream_schemas::avro;
+use touchstream_schemas::codec::body_of;
+use touchstream_schemas::duplicates::EventKey;
+use touchstream_schemas::event::{AppEvent, ChatEvent, CheckoutEvent, Event, Family, FeedbackEvent};
+use touchstream_schemas::positional::Reader;
+use touchstream_schemas::time::EventTime;
+
+use super::deltas::Deltas;
+use super::partition::{RawPartition, Shared};
+
+/// The part of an event that says whether and where it counts.
+pub(super) struct Envelope<'b> {
+    pub(super) tenant: &'b str,
+    pub(super) source: &'b str,
+    pub(super) id: &'b str,
+    pub(super) time: EventTime,
+    pub(super) received_at: EventTime,
+    pub(super) traffic: &'b str,
+    pub(super) event_type: &'b str,
+}
+
+impl Envelope<'_> {
+    /// What a copy of the event has in common with it.
+    pub(super) fn key(&self) -> EventKey {
+        EventKey::new(self.tenant, self.source, self.id)
+    }
+}
+
+/// An event that can be measured.
+pub(super) trait Measured<'b>: Event<'b> {
+    /// Its envelope.
+    fn envelope(&self) -> Envelope<'b>;
+    /// Adds it to its journey, or to the deltas at once; false when its journey is full.
+    fn add_to(&self, partition: &mut RawPartition, shared: &Shared, deltas: &mut Deltas) -> bool;
+}
+
+macro_rules! measured {
+    ($($event:ident: |$this:ident, $partition:ident, $shared:ident, $deltas:pat_param| $add:expr;)*) => {
+        $(impl<'b> Measured<'b> for $event<'b> {
+            fn envelope(&self) -> Envelope<'b> {
+                Envelope {
+                    tenant: self.tenant,
+                    source: self.source,
+                    id: self.id,
+                    time: self.time,
+                    received_at: self.received_at,
+                    traffic: self.traffic,
+                    event_type: self.event_type,
+                }
+            }
+
+            #[inline]
+            fn add_to(&self, $partition: &mut RawPartition, $shared: &Shared, $deltas: &mut Deltas) -> bool {
+                let $this = self;
+                $add
+            }
+        })*
+    };
+}
+
+measured! {
+    CheckoutEvent: |event, partition, shared, _| partition.add_checkout(shared, event);
+    ChatEvent: |event, partition, shared, _| partition.add_chat(shared, event);
+    FeedbackEvent: |event, partition, shared, deltas| partition.add_feedback(shared, event, deltas);
+    AppEvent: |event, partition, shared, deltas| partition.add_app(shared, event, deltas);
+}
+
+/// By what a copy of an event is known, without decoding it; `None` when another release wrote it.
+pub(super) fn identity_of(value: &[u8], family: Family) -> Option<EventKey> {
+    let mut reader = Reader::new(body_of(value, avro::of_family(family).fingerprint())?);
+    Some(EventKey::of([reader.bytes()?, reader.bytes()?, reader.bytes()?]))
+}
