@@ -241,23 +241,35 @@ impl RawPartition {
         self.bring_near(records, keys.iter().copied().flatten());
         for (record, key) in records.iter().zip(keys) {
             self.last_offset = record.offset;
-            let refusal = match record.value.map(|value| shared.decoder.decode_event::<E>(value)) {
-                Some(Ok(event)) => {
-                    self.admit(shared, key.unwrap_or_else(|| event.envelope().key()), &event, *record, deltas)
-                }
-                Some(Err(DecodeError::Registry(error))) => return Err(StageError::Registry(error)),
-                Some(Err(error)) => Some(Refusal { reason: error.reason(), detail: error.to_string() }),
-                None => Some(Refusal {
-                    reason: "no_value",
-                    detail: "failed to count a record without a value".to_owned(),
-                }),
-            };
+            let refusal = self.count::<E>(shared, *record, key, deltas)?;
             if let Some(refusal) = refusal {
                 shared.metrics.left_out(self.family, refusal.reason);
                 refuse(*record, &refusal);
             }
         }
         Ok(())
+    }
+
+    /// Counts one record, or tells why not. `key` is that of its event, if it is known already.
+    fn count<'b, E: Measured<'b>>(
+        &mut self,
+        shared: &Shared,
+        record: Record<'b>,
+        key: Option<EventKey>,
+        deltas: &mut Deltas,
+    ) -> Result<Option<Refusal>, StageError> {
+        let Some(value) = record.value else {
+            let detail = "failed to count a record without a value".to_owned();
+            return Ok(Some(Refusal { reason: "no_value", detail }));
+        };
+        match shared.decoder.decode_event::<E>(value) {
+            Ok(event) => {
+                let key = key.unwrap_or_else(|| event.envelope().key());
+                Ok(self.admit(shared, key, &event, record, deltas))
+            }
+            Err(DecodeError::Registry(error)) => Err(StageError::Registry(error)),
+            Err(error) => Ok(Some(Refusal { reason: error.reason(), detail: error.to_string() })),
+        }
     }
 
     /// Reads what the records of a row are about to be compared with. A record that was written under another key than that of its journey
