@@ -45,7 +45,7 @@ const BEHIND: Millis = Millis(2_000);
 const BETWEEN_FLUSHES: usize = 2_048;
 /// Records that are taken and counted in a row, as what their look-ups need comes from memory together; 16 to 64 were alike.
 const ROW: usize = 32;
-/// How long nothing must have come until a worker that was behind no longer is.
+/// How long nothing must have come until a worker that was behind has caught up.
 const PAUSE: Duration = Duration::from_millis(20);
 /// How long a transaction gathers while the worker is behind, if that is longer than the configured interval.
 const CATCH_UP_INTERVAL: Duration = Duration::from_secs(1);
@@ -194,8 +194,10 @@ impl Worker {
                 break;
             }
             let Some(last) = row.last() else {
-                // Nothing waits, so nobody does.
-                is_behind = false;
+                // Nothing waits: whoever was behind has caught up, and readers need not wait for more.
+                if is_behind {
+                    break;
+                }
                 continue;
             };
             is_behind = EventTime::now() - Record::from(last).appended_at > BEHIND;
