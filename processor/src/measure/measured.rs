@@ -72,3 +72,31 @@ pub(super) fn identity_of(value: &[u8], family: Family) -> Option<EventKey> {
     let mut reader = Reader::new(body_of(value, avro::of_family(family).fingerprint())?);
     Some(EventKey::of([reader.bytes()?, reader.bytes()?, reader.bytes()?]))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde::Serialize;
+    use touchstream_schemas::codec::{Encoder, Framing};
+
+    use super::*;
+
+    fn is_known_alike<'e, E: Measured<'e> + Serialize>(json: &'e str) {
+        let event: E = serde_json::from_str(json).expect("it is an event");
+        let encode =
+            |framing| Encoder::new(avro::of_family(E::FAMILY), framing).encode(&event).expect("it fits");
+        let key = event.envelope().key();
+        assert_eq!(identity_of(&encode(Framing::SingleObject), E::FAMILY), Some(key));
+        assert_eq!(identity_of(&encode(Framing::Confluent(1)), E::FAMILY), None, "left to the decoder");
+    }
+
+    /// A copy that was written in another framing is known by the same key.
+    #[test]
+    fn an_event_is_known_alike_with_and_without_decoding() {
+        let json = r#"{"tenant":"shop","source":"web","id":"e-1","type":"","time":0,"received_at":0,"touchpoint":"","channel":"",
+            "device":"","consent":[],"traffic":"human","extra":{},"conversation_id":""}"#;
+        is_known_alike::<CheckoutEvent<'_>>(json);
+        is_known_alike::<ChatEvent<'_>>(json);
+        is_known_alike::<FeedbackEvent<'_>>(json);
+        is_known_alike::<AppEvent<'_>>(json);
+    }
+}
