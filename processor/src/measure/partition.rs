@@ -238,7 +238,9 @@ impl RawPartition {
     ) -> Result<(), StageError> {
         let keys: Vec<Option<EventKey>> =
             records.iter().map(|record| identity_of(record.value?, E::FAMILY)).collect();
-        self.bring_near(records, keys.iter().copied().flatten());
+        if records.len() > 1 {
+            self.bring_near(records, keys.iter().copied().flatten());
+        }
         for (record, key) in records.iter().zip(keys) {
             self.last_offset = record.offset;
             let refusal = self.count::<E>(shared, *record, key, deltas)?;
